@@ -1,0 +1,1 @@
+"""Kâhya: the steward of a municipality's IT estate."""

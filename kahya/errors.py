@@ -1,0 +1,26 @@
+"""One tree of errors. Each says what is wrong and, in ``hint``, what to do next."""
+
+
+class KahyaError(Exception):
+    """Base of all errors that a user may see.
+
+    Args:
+        message: what is wrong, naming file, line, host or key.
+        hint: what to do next, one sentence; may be empty.
+    """
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.hint = hint
+
+
+class InventoryError(KahyaError):
+    """The inventory cannot be read or is not valid."""
+
+
+class PlanError(KahyaError):
+    """A plan cannot be made, read or trusted."""
+
+
+class EngineError(KahyaError):
+    """An engine (Ansible, pyinfra, NAPALM) could not be run at all."""

@@ -1,0 +1,163 @@
+"""The words of Kâhya (see docs/glossary.md) as frozen values. Nothing here reads or writes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, Literal
+
+EngineName = Literal["ansible", "pyinfra", "napalm"]
+Status = Literal["ok", "unreachable", "error", "unknown"]
+Risk = Literal["restart", "cuts-path", "data"]
+Level = Literal["L0", "L1", "L2", "L3"]
+
+
+def canonical(value: object) -> bytes:
+    """Encode plain data so that equal values give equal bytes.
+
+    Keys are sorted, text is UTF-8. Only None, bool, int, str, list, tuple and dict with str keys
+    are known: a float, a set or an object has no one encoding, so it is refused.
+
+    Raises:
+        TypeError: naming the path and type of what has no encoding.
+    """
+    _check(value, "$")
+    return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _check(value: object, path: str) -> None:
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if type(key) is not str:
+                raise TypeError(f"{path}: key {key!r} is {type(key).__name__}, not str")
+            _check(item, f"{path}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check(item, f"{path}[{index}]")
+    elif type(value) not in (str, int, bool, type(None)):
+        raise TypeError(f"{path}: {type(value).__name__} has no canonical encoding")
+
+
+def digest(value: object) -> str:
+    """Return the hex SHA-256 of the canonical encoding of ``value``."""
+    return hashlib.sha256(canonical(value)).hexdigest()
+
+
+@dataclass(frozen=True)
+class Building:
+    """A building of the town: ``number`` is 1 to 62, ``lan`` is a CIDR."""
+
+    name: str
+    title: str
+    number: int
+    lan: str
+
+
+@dataclass(frozen=True)
+class Host:
+    """A machine or device. ``vars`` are its resolved variables (plain JSON data)."""
+
+    name: str
+    address: str
+    building: str
+    groups: tuple[str, ...]
+    vars: Mapping[str, Any] = field(repr=False)  # holds secrets: never in a traceback
+
+
+@dataclass(frozen=True)
+class System:
+    """One row of systems.yml: what is kept in order, by which engine, where and on what grounds."""
+
+    name: str
+    title: Mapping[str, str]
+    engine: EngineName
+    source: str
+    group: str
+    probes: str
+    controls: tuple[str, ...]
+    level: Level
+
+
+@dataclass(frozen=True)
+class Town:
+    """Everything the inventory says. ``secrets`` are the values that must never be shown."""
+
+    name: str
+    title: str
+    directory: str
+    language: str
+    confirm_seconds: int
+    buildings: Mapping[str, Building]
+    hosts: Mapping[str, Host]
+    outside: Mapping[str, Host]
+    systems: tuple[System, ...]
+    secrets: tuple[str, ...] = field(repr=False)
+
+    def hosts_of(self, system: System) -> tuple[Host, ...]:
+        """Return the hosts that ``system`` is for, in inventory order."""
+        return tuple(h for h in self.hosts.values() if system.group in h.groups)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing that an engine would do, or did, to one resource of one host.
+
+    ``effect`` is what the change means to the host as plain data, without volatile values and
+    with secrets masked; ``diff`` is the same for human eyes. ``then`` names what follows from it
+    (a service reloaded).
+    """
+
+    host: str
+    building: str
+    system: str
+    engine: EngineName
+    resource: str
+    action: str
+    diff: str
+    effect: Any
+    risk: tuple[Risk, ...] = ()
+    reversible: bool = True
+    then: tuple[str, ...] = ()
+
+    @cached_property
+    def id(self) -> str:
+        """Return our own name for this change: equal means the same thing done to the same host."""
+        meaning = [self.host, self.system, self.resource, self.action, self.effect]
+        return digest(meaning)[:16]
+
+
+@dataclass(frozen=True)
+class BlindSpot:
+    """A task whose effect can't be predicted, and why."""
+
+    host: str
+    system: str
+    resource: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class HostPlan:
+    """What one system would change on one host, or why that is not known."""
+
+    host: str
+    system: str
+    status: Status
+    changes: tuple[Change, ...] = ()
+    blind_spots: tuple[BlindSpot, ...] = ()
+    base: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one system on one host when a plan was applied."""
+
+    host: str
+    system: str
+    status: Literal["applied", "refused", "failed", "unreachable"]
+    applied: tuple[Change, ...] = ()
+    reason: str = ""
