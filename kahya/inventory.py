@@ -1,0 +1,91 @@
+"""One inventory for all three engines: read, checked, and frozen into a Town."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from kahya.errors import InventoryError
+from kahya.inventory_check import Problem, check_file, check_hosts, check_systems
+from kahya.inventory_reader import RawHost, RawInventory, read
+from kahya.model import Building, Host, System, Town
+from kahya.topology import derive
+
+CONFIRM_SECONDS = 45
+
+
+def load(directory: Path) -> Town:
+    """Read the town in ``directory`` (such as inventories/lab); systems.yml lies two levels up.
+
+    Raises:
+        InventoryError: anything in it is wrong; the message lists every problem.
+    """
+    town, problems = examine(directory)
+    if town is None:
+        raise InventoryError(
+            "\n".join(map(str, problems)), f"Correct these {len(problems)} and run kahya validate."
+        )
+    return town
+
+
+def examine(directory: Path) -> tuple[Town | None, list[Problem]]:
+    """Read the town and return it, or None with every problem found.
+
+    Raises:
+        InventoryError: Ansible can't read the files at all.
+    """
+    root = project_root(directory)
+    about, problems = check_file(directory / "town.yml", "town")
+    table, more = check_file(root / "systems.yml", "systems")
+    problems += more
+    raw = read(directory)
+    systems = table["systems"] if table and not more else []
+    problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
+    problems += check_hosts(raw, systems, root)
+    return (None if problems else _town(directory, about, systems, raw)), problems
+
+
+def project_root(directory: Path) -> Path:
+    """Return the folder above ``directory`` that holds systems.yml.
+
+    Raises:
+        InventoryError: there is none.
+    """
+    for parent in directory.resolve().parents:
+        if (parent / "systems.yml").is_file():
+            return parent
+    raise InventoryError(
+        f"{directory}: no systems.yml in any folder above it",
+        "Keep towns under inventories/ of a checkout of this repository.",
+    )
+
+
+def _town(
+    directory: Path, about: dict[str, Any], systems: list[dict[str, Any]], raw: RawInventory
+) -> Town:
+    outside_names = raw.groups.get("outside", ())
+    managed = {n: h for n, h in raw.hosts.items() if n not in outside_names}
+    for name, host in managed.items():
+        place = next(b for b in raw.children["buildings"] if name in raw.groups[b])
+        host.vars["building"] = {"name": place, **host.vars["building"]}
+    derive({n: h.vars for n, h in managed.items()}, about["town"])
+    buildings = {
+        v["name"]: Building(v["name"], v["title"], v["number"], v["lan"])
+        for v in (h.vars["building"] for h in managed.values())
+    }
+    return Town(
+        name=about["town"]["id"],
+        title=about["town"]["name"],
+        directory=str(directory),
+        language=about["town"].get("language", "en"),
+        confirm_seconds=about.get("apply", {}).get("confirm_seconds", CONFIRM_SECONDS),
+        buildings=buildings,
+        hosts={n: _host(h, h.vars["building"]["name"]) for n, h in managed.items()},
+        outside={n: _host(raw.hosts[n], "") for n in outside_names},
+        systems=tuple(System(**{**s, "controls": tuple(s["controls"])}) for s in systems),
+        secrets=raw.secrets,
+    )
+
+
+def _host(raw: RawHost, building: str) -> Host:
+    return Host(raw.name, raw.vars["ansible_host"], building, raw.groups, raw.vars)

@@ -1,0 +1,316 @@
+"""Find everything that is wrong in an inventory, with file, line, key and the expected form."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from ipaddress import IPv4Interface, IPv4Network
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema.exceptions import ValidationError
+
+from kahya.inventory_reader import RawHost, RawInventory, origin
+
+WIREGUARD_KEY_BYTES = 32
+INTERFACE_NAME_MAX = 15
+FORMATS = FormatChecker(formats=["ipv4"])
+JSON_TYPES = {
+    "str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean",
+    "list": "array", "dict": "object",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing to correct: where it is, which key, what is wrong, what to write instead."""
+
+    file: str
+    line: int
+    key: str
+    message: str
+    expected: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.file}:{self.line}" if self.line else self.file
+        return f"{place}: {self.key}: {self.message}" + (
+            f" (write {self.expected})" if self.expected else ""
+        )
+
+
+@FORMATS.checks("subnet", ValueError)
+def _is_subnet(value: object) -> bool:
+    return not isinstance(value, str) or ("/" in value and bool(IPv4Network(value)))
+
+
+@FORMATS.checks("interface", ValueError)
+def _is_interface(value: object) -> bool:
+    return not isinstance(value, str) or ("/" in value and bool(IPv4Interface(value)))
+
+
+@FORMATS.checks("endpoint", ValueError)
+def _is_endpoint(value: object) -> bool:
+    if not isinstance(value, str):
+        return True
+    address, _, port = value.rpartition(":")
+    return bool(IPv4Interface(address)) and 0 < int(port) < 65536  # noqa: PLR2004 - last TCP port
+
+
+@FORMATS.checks("wireguard-key", (ValueError, binascii.Error))
+def _is_wireguard_key(value: object) -> bool:
+    if not isinstance(value, str):
+        return True
+    return len(base64.b64decode(value, validate=True)) == WIREGUARD_KEY_BYTES
+
+
+@cache
+def schemas() -> dict[str, Any]:
+    """Return the JSON Schemas of inventory_schema.yml by name."""
+    loaded: dict[str, Any] = yaml.safe_load(
+        Path(__file__).with_name("inventory_schema.yml").read_text(encoding="utf-8")
+    )
+    return loaded
+
+
+def check_file(path: Path, schema: str) -> tuple[Any, list[Problem]]:
+    """Read one YAML file that is not Ansible's and check it against ``schema``."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        data, node = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
+    except FileNotFoundError:
+        return None, [Problem(str(path), 0, path.name, "no such file")]
+    except UnicodeDecodeError:
+        return None, [Problem(str(path), 0, path.name, "is not UTF-8 text")]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        return None, [Problem(str(path), line, path.name, f"is not YAML: {error.problem}")]
+
+    def locate(where: Sequence[str | int]) -> tuple[str, int]:
+        return str(path), _line_in(node, where)
+
+    return data, list(_violations(data, schemas()[schema], locate))
+
+
+def check_hosts(
+    raw: RawInventory, systems: Sequence[Mapping[str, Any]], root: Path
+) -> list[Problem]:
+    """Check every host's variables, and the hosts against each other and the systems."""
+    specs = {s["name"]: argument_specs(root / s["source"]) for s in systems}
+    problems: set[Problem] = set()
+    for host in raw.hosts.values():
+        problems |= set(_host_problems(host, raw, systems, specs))
+    if not problems:  # comparing hosts makes sense only once each is well-formed
+        problems |= set(_town_problems(raw))
+    return sorted(problems)
+
+
+def check_systems(
+    raw: RawInventory, systems: Sequence[Mapping[str, Any]], root: Path, file: Path
+) -> list[Problem]:
+    """Check that every system points at something that exists."""
+    node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
+    problems = []
+    for index, system in enumerate(systems):
+        def problem(key: str, message: str, expected: str, index: int = index) -> Problem:
+            line = _line_in(node, ["systems", index, key])
+            return Problem(str(file), line, f"systems[{index}].{key}", message, expected)
+
+        if not raw.groups.get(system["group"]):
+            known = ", ".join(sorted(g for g, hosts in raw.groups.items() if hosts))
+            problems.append(problem("group", f"no host is in {system['group']!r}", f"one of {known}"))
+        problems += [
+            problem(key, f"{system[key]!r} does not exist", "a folder of this repository")
+            for key in ("source", "probes")
+            if not (root / system[key]).is_dir()
+        ]
+    return problems
+
+
+@cache
+def argument_specs(source: Path) -> dict[str, Any]:
+    """Return the variables that a role or deploy takes (``options`` of its argument_specs)."""
+    file = source / "meta" / "argument_specs.yml"
+    if not file.is_file():
+        return {}
+    spec = yaml.safe_load(file.read_text(encoding="utf-8"))
+    options: dict[str, Any] = spec["argument_specs"]["main"].get("options", {})
+    return options
+
+
+def json_schema(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn Ansible's argument specification into a JSON Schema of an object."""
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": [name for name, spec in options.items() if spec.get("required")],
+        "properties": {name: _property(spec) for name, spec in options.items()},
+    }
+
+
+def _property(spec: Mapping[str, Any]) -> dict[str, Any]:
+    kind = spec.get("type", "str")
+    about = spec.get("description", "")
+    schema: dict[str, Any] = {"description": about if isinstance(about, str) else " ".join(about)}
+    if kind == "raw":
+        return schema
+    schema["type"] = JSON_TYPES[kind]
+    if "choices" in spec:
+        schema["enum"] = spec["choices"]
+    if kind == "dict" and "options" in spec:
+        schema |= json_schema(spec["options"])
+    if kind == "list":
+        element = {k: v for k, v in spec.items() if k in ("options", "choices")}
+        schema.pop("enum", None)
+        schema["items"] = _property({"type": spec.get("elements", "raw"), **element})
+    return schema
+
+
+def _host_problems(
+    host: RawHost,
+    raw: RawInventory,
+    systems: Sequence[Mapping[str, Any]],
+    specs: Mapping[str, dict[str, Any]],
+) -> Iterator[Problem]:
+    def locate(where: Sequence[str | int]) -> tuple[str, int]:
+        return _origin_of(host, raw, where)
+
+    outside = host.name in raw.groups.get("outside", ())
+    mine = [b for b in raw.children.get("buildings", ()) if host.name in raw.groups[b]]
+    if len(mine) != 1 and not outside:
+        file, line = locate([])
+        message = "stands in no building" if not mine else f"stands in {' and '.join(mine)}"
+        yield Problem(file, line, host.name, message, "the host under one building in hosts.yml")
+    names = ["host"] if outside else ["host", "building"]
+    names += ["gateway"] if host.name in raw.groups.get("gateways", ()) else []
+    for name in names:
+        yield from _violations(host.vars, schemas()[name], locate, host.name)
+    for name, options in specs.items():
+        if any(s["name"] == name and s["group"] in host.groups for s in systems) and options:
+            own = {k: v for k, v in host.vars.items() if k in options}
+            yield from _violations(own, json_schema(options), locate, host.name)
+    yield from _unknown(host, specs, locate)
+
+
+def _unknown(
+    host: RawHost, specs: Mapping[str, dict[str, Any]], locate: Locate
+) -> Iterator[Problem]:
+    core = {k for n in ("host", "building", "gateway") for k in schemas()[n]["properties"]}
+    known = core | {"group_names", "inventory_hostname"} | {k for s in specs.values() for k in s}
+    free = ("ansible_", "vault_", *(f"{system}_" for system, spec in specs.items() if not spec))
+    for name in host.vars:
+        if name not in known and not name.startswith(free):
+            close = get_close_matches(name, known, n=1)
+            expected = close[0] if close else "a name that a system's argument_specs.yml knows"
+            yield Problem(*locate([name]), name, "unknown key", expected)
+
+
+def _town_problems(raw: RawInventory) -> Iterator[Problem]:
+    managed = [h for h in raw.hosts.values() if h.name not in raw.groups.get("outside", ())]
+    buildings = {b: raw.hosts[raw.groups[b][0]] for b in raw.children["buildings"] if raw.groups[b]}
+    for (one, a), (other, b) in combinations(buildings.items(), 2):
+        lan, lan2 = (IPv4Network(h.vars["building"]["lan"]) for h in (a, b))
+        if lan.overlaps(lan2):
+            yield Problem(*_origin_of(b, raw, ["building", "lan"]), "building.lan",
+                f"{lan2} of {other} overlaps {lan} of {one}", "a subnet of its own")  # fmt: skip
+        if a.vars["building"]["number"] == b.vars["building"]["number"]:
+            yield Problem(*_origin_of(b, raw, ["building", "number"]), "building.number",
+                f"{other} has the number of {one}", "a number of its own")  # fmt: skip
+    for name, host in buildings.items():
+        if len(f"wg-{name}") > INTERFACE_NAME_MAX:
+            yield Problem(*_origin_of(host, raw, []), name,
+                "is too long for the name of a tunnel", "at most 12 letters")  # fmt: skip
+        if sum(h in raw.groups.get("gateways", ()) for h in raw.groups[name]) != 1:
+            yield Problem(*_origin_of(host, raw, []), name,
+                "has no gateway, or several", "one host of the building under gateways")  # fmt: skip
+    seen: dict[str, str] = {}
+    for host in managed:
+        address, lan = host.vars["ansible_host"], IPv4Network(host.vars["building"]["lan"])
+        if IPv4Interface(address).ip not in lan:
+            yield Problem(*_origin_of(host, raw, ["ansible_host"]), "ansible_host",
+                f"{address} of {host.name} is outside its building's {lan}", f"an address of {lan}")  # fmt: skip
+        if address in seen:
+            yield Problem(*_origin_of(host, raw, ["ansible_host"]), "ansible_host",
+                f"{host.name} has the address of {seen[address]}", "an address of its own")  # fmt: skip
+        seen[address] = host.name
+
+
+Locate = Callable[[Sequence[str | int]], tuple[str, int]]
+
+
+def _violations(data: Any, schema: Any, locate: Locate, owner: str = "") -> Iterator[Problem]:
+    validator = Draft202012Validator(schema, format_checker=FORMATS)
+    for error in validator.iter_errors(data):
+        yield from _problems_of(error, locate, owner)
+
+
+def _problems_of(error: ValidationError, locate: Locate, owner: str) -> Iterable[Problem]:
+    path = list(error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(error.schema.get("properties", {}))
+        for name in sorted(set(error.instance) - set(known)):
+            close = get_close_matches(name, known, n=1)
+            expected = close[0] if close else f"one of {', '.join(known)}"
+            yield Problem(*locate([*path, name]), _dotted([*path, name]), "unknown key", expected)
+    elif error.validator == "required":
+        missing = next(k for k in error.validator_value if k not in error.instance
+                       and f"{k!r}" in error.message)  # fmt: skip
+        about = error.schema.get("properties", {}).get(missing, {}).get("description", "")
+        where = f" of {owner}" if owner and not path else ""
+        yield Problem(
+            *locate(path), _dotted([*path, missing]), f"is missing{where}",
+            f"{missing}: {about}" if about else "",
+        )  # fmt: skip
+    else:
+        shown = "********" if "private" in _dotted(path) else repr(error.instance)
+        message = f"{shown} is not valid"
+        yield Problem(*locate(path), _dotted(path), message, error.schema.get("description", ""))
+
+
+def _dotted(path: Sequence[str | int]) -> str:
+    text = "".join(f"[{p}]" if isinstance(p, int) else f".{p}" for p in path)
+    return text.removeprefix(".")
+
+
+def _origin_of(host: RawHost, raw: RawInventory, path: Sequence[str | int]) -> tuple[str, int]:
+    """Return file and line of the deepest part of ``path`` that knows where it was written."""
+    value: Any = host.tagged
+    place = None
+    for step in path:
+        if isinstance(value, dict) and step in value:
+            key = next(k for k in value if k == step)
+            place = origin(key) or origin(value[step]) or place
+        elif not (isinstance(value, list) and isinstance(step, int) and step < len(value)):
+            break
+        value = value[step]
+        place = origin(value) or place
+    file, line = place or origin(host.tagged.get("ansible_host")) or ("hosts.yml", 0)
+    return _relative(file), line
+
+
+def _relative(file: str) -> str:
+    path = Path(file)
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
+
+
+def _line_in(node: yaml.Node | None, path: Sequence[str | int]) -> int:
+    line = 1
+    for step in path:
+        child: yaml.Node | None = None
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == step:
+                    line, child = key.start_mark.line + 1, value
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int):
+            child = node.value[step] if step < len(node.value) else None
+            line = child.start_mark.line + 1 if child else line
+        if child is None:
+            break
+        node = child
+    return line

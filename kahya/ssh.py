@@ -1,0 +1,80 @@
+"""One OpenSSH configuration for all engines, made from the inventory."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from kahya.model import Host, Town
+from kahya.topology import wan_address
+
+SSH_PORT = 22
+REACH_SECONDS = 3.0
+
+
+def write_ssh_config(town: Town, directory: Path, via_wan: Iterable[str] = ()) -> Path:
+    """Write ``directory``/ssh_config and return its path.
+
+    Args:
+        town: the hosts to name in it.
+        directory: a private folder.
+        via_wan: hosts that can't be reached over the VPN yet (see ``beyond_vpn``); they are
+            reached through the workstation's own gateway and the branch gateway's WAN address.
+    """
+    jumps = _jumps(town, set(via_wan))
+    blocks = [_block(host, jumps.get(host.name)) for host in town.hosts.values()]
+    path = directory / "ssh_config"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write("\n".join(blocks))
+    return path
+
+
+def beyond_vpn(town: Town) -> tuple[str, ...]:
+    """Return the hosts of buildings whose gateway doesn't answer from here (first bring-up)."""
+    gateways = [h for h in town.hosts.values() if "gateways" in h.groups]
+    with ThreadPoolExecutor(len(gateways) or 1) as pool:
+        answers = dict(zip((g.building for g in gateways), pool.map(_answers, gateways), strict=True))
+    return tuple(h.name for h in town.hosts.values() if not answers.get(h.building, True))
+
+
+def _answers(host: Host) -> bool:
+    try:
+        socket.create_connection((host.address, SSH_PORT), REACH_SECONDS).close()
+    except OSError:
+        return False
+    return True
+
+
+def _jumps(town: Town, via_wan: set[str]) -> Mapping[str, tuple[str, str]]:
+    """Return address and jump host for each host in ``via_wan``."""
+    gateways = {h.building: h for h in town.hosts.values() if "gateways" in h.groups}
+    home = next((h.building for h in town.hosts.values() if "workstations" in h.groups), "")
+    jumps = {}
+    for name in via_wan:
+        host = town.hosts[name]
+        gateway = gateways.get(host.building)
+        if host is gateway and host.building != home and home in gateways:
+            jumps[name] = (wan_address(host.vars), gateways[home].name)
+        elif gateway and host.building != home:
+            jumps[name] = (host.address, gateway.name)
+    return jumps
+
+
+def _block(host: Host, jump: tuple[str, str] | None) -> str:
+    lines = {
+        "HostName": jump[0] if jump else host.address,
+        "User": host.vars["ansible_user"],
+        "IdentityFile": host.vars.get("ansible_ssh_private_key_file", ""),
+        "IdentitiesOnly": "yes" if "ansible_ssh_private_key_file" in host.vars else "",
+        "UserKnownHostsFile": host.vars["ssh_known_hosts_file"],
+        "StrictHostKeyChecking": "yes",
+        "ConnectTimeout": "8",
+        "ServerAliveInterval": "10",
+        "ServerAliveCountMax": "3",
+        "ProxyJump": jump[1] if jump else "",
+    }
+    return f"Host {host.name}\n" + "".join(f"    {k} {v}\n" for k, v in lines.items() if v)

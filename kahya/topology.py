@@ -1,0 +1,69 @@
+"""What follows from the inventory: gateways, tunnels between all buildings, router ids."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from itertools import combinations
+from typing import Any
+
+TUNNEL_PORT = 51820
+TUNNEL_COST = 10
+
+
+def tunnel_address(own: int, peer: int) -> str:
+    """Return the address of building ``own`` on its tunnel to ``peer``: one /30 for each pair.
+
+    >>> tunnel_address(1, 3), tunnel_address(3, 1)
+    ('10.255.1.13', '10.255.1.14')
+    """
+    low, high = sorted((own, peer))
+    return f"10.255.{low}.{4 * high + (1 if own == low else 2)}"
+
+
+def derive(hosts: Mapping[str, dict[str, Any]], town: Mapping[str, Any]) -> None:
+    """Add ``building.gateway``, ``town``, ``tunnels`` and ``router_id`` to the hosts' variables.
+
+    Args:
+        hosts: variables by host name, already validated; changed in place.
+        town: ``id`` and ``name`` of the town.
+    """
+    gateways = {v["building"]["name"]: v for v in hosts.values() if "gateways" in v["group_names"]}
+    buildings = {v["building"]["name"]: v["building"] for v in hosts.values()}
+    for name, building in buildings.items():
+        building["gateway"] = gateways[name]["ansible_host"] if name in gateways else None
+    for variables in hosts.values():
+        variables["building"] = buildings[variables["building"]["name"]]
+        variables["town"] = {**town, "buildings": buildings}
+    for gateway in gateways.values():
+        gateway["router_id"] = f"10.255.255.{gateway['building']['number']}"
+        gateway["tunnels"] = []
+    for one, other in combinations(sorted(gateways.values(), key=_number), 2):
+        one["tunnels"].append(_tunnel(one, other))
+        other["tunnels"].append(_tunnel(other, one))
+
+
+def wan_address(gateway: Mapping[str, Any]) -> str:
+    """Return the address of a gateway on the carrier's network, without its prefix length."""
+    wan = next(i for i in gateway["interfaces"].values() if i["zone"] == "wan")
+    return str(wan["address"]).split("/")[0]
+
+
+def _number(variables: Mapping[str, Any]) -> int:
+    return int(variables["building"]["number"])
+
+
+def _tunnel(own: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, Any]:
+    mine, theirs = _number(own), _number(peer)
+    return {
+        "name": f"wg-{peer['building']['name']}",
+        "peer_host": peer["inventory_hostname"],
+        "peer_building": peer["building"]["name"],
+        "peer_number": theirs,
+        "peer_lan": peer["building"]["lan"],
+        "peer_public_key": peer["vpn_public_key"],
+        "address": f"{tunnel_address(mine, theirs)}/30",
+        "peer_address": tunnel_address(theirs, mine),
+        "listen_port": TUNNEL_PORT + theirs,
+        "endpoint": f"{wan_address(peer)}:{TUNNEL_PORT + mine}",
+        "cost": TUNNEL_COST,
+    }
