@@ -161,3 +161,101 @@ class Outcome:
     status: Literal["applied", "refused", "failed", "unreachable"]
     applied: tuple[Change, ...] = ()
     reason: str = ""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all engines would do to a town, written down once.
+
+    ``created`` and ``expires`` are UTC times, ISO 8601 to the second; ``commit`` and ``tools``
+    say what made the plan. None of these is part of the digest: the same changes to the same
+    hosts have the same digest, whenever and by whomever they were planned.
+    """
+
+    town: str
+    commit: str
+    tools: Mapping[str, str]
+    created: str
+    expires: str
+    host_plans: tuple[HostPlan, ...]
+
+    @cached_property
+    def digest(self) -> str:
+        """Return the hex SHA-256 of what the plan means."""
+        hosts = sorted(self.host_plans, key=lambda p: (p.host, p.system))
+        return digest([self.town, [_meaning(plan) for plan in hosts]])
+
+    @property
+    def id(self) -> str:
+        """Return a short name for people: the day and the first of the digest."""
+        return f"{self.created[:10]}-{self.digest[:8]}"
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Return all changes, host by host in plan order."""
+        return tuple(change for plan in self.host_plans for change in plan.changes)
+
+    @property
+    def blind_spots(self) -> tuple[BlindSpot, ...]:
+        """Return all tasks whose effect isn't known."""
+        return tuple(spot for plan in self.host_plans for spot in plan.blind_spots)
+
+    @property
+    def unread(self) -> tuple[HostPlan, ...]:
+        """Return what could not be read: never "no change", never to be applied."""
+        return tuple(plan for plan in self.host_plans if plan.status != "ok")
+
+
+def _meaning(plan: HostPlan) -> list[object]:
+    return [
+        plan.host,
+        plan.system,
+        plan.status,
+        plan.base,
+        [change.id for change in plan.changes],
+        [[spot.resource, spot.reason] for spot in plan.blind_spots],
+    ]
+
+
+@dataclass(frozen=True)
+class Result:
+    """What became of a plan: the outcomes, and what a second look found still to differ."""
+
+    plan: Plan
+    outcomes: tuple[Outcome, ...]
+    left: tuple[HostPlan, ...]
+
+    @property
+    def applied(self) -> tuple[Change, ...]:
+        """Return what was really done."""
+        return tuple(change for outcome in self.outcomes for change in outcome.applied)
+
+    @property
+    def extra(self) -> tuple[Change, ...]:
+        """Return what was done without being in the plan."""
+        planned = {change.id for change in self.plan.changes}
+        return tuple(change for change in self.applied if change.id not in planned)
+
+    @property
+    def missing(self) -> tuple[Change, ...]:
+        """Return what was planned and not done."""
+        done = {change.id for change in self.applied}
+        return tuple(change for change in self.plan.changes if change.id not in done)
+
+    @property
+    def ok(self) -> bool:
+        """Return whether exactly the plan was applied and nothing is left."""
+        settled = all(plan.status == "ok" and not plan.changes for plan in self.left)
+        done = all(outcome.status == "applied" for outcome in self.outcomes)
+        return settled and done and not self.extra and not self.missing
+
+
+@dataclass(frozen=True)
+class ProbeResult:
+    """One functional check: ``passed``, ``failed`` or ``error``; ``detail`` says what was seen."""
+
+    host: str
+    system: str
+    name: str
+    status: Literal["passed", "failed", "error"]
+    detail: str = ""

@@ -1,0 +1,233 @@
+"""Routers and switches through NAPALM: the whole intended configuration, diffed and pushed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
+from difflib import unified_diff
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import paramiko
+from napalm import get_network_driver
+from napalm.base import NetworkDriver
+from napalm.base.exceptions import (
+    ConnectionClosedException,
+    ConnectionException,
+    NapalmException,
+)
+
+from kahya.engines.base import Approved, Progress, Task, refusal
+from kahya.model import Change, Host, HostPlan, Outcome, System, Town, digest
+from kahya.redact import redact
+
+PARALLEL = 25  # sessions at once; more gain nothing (docs/engines.md)
+TIMEOUT_SECONDS = 30
+UNREACHABLE = (ConnectionException, ConnectionClosedException, OSError, paramiko.SSHException)
+
+Config = dict[str, tuple[str, ...]]
+"""A configuration: each top-level line with the lines below it."""
+
+
+class NapalmEngine:
+    """Renders ``<source>/<platform>/main.j2`` and has the device say what it would change."""
+
+    def __init__(self, ssh_config: Path, workdir: Path) -> None:
+        self.ssh_config = ssh_config
+        self.workdir = workdir
+
+    def plan(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[HostPlan]:
+        """Load each device's candidate, compare, discard. See ``Engine.plan``."""
+        jobs = [(task.system, host) for task in tasks for host in task.hosts]
+        with ThreadPoolExecutor(min(PARALLEL, len(jobs)) or 1) as pool:
+            futures = [pool.submit(self._plan_one, town, s, h, progress) for s, h in jobs]
+            for future in as_completed(futures):
+                yield future.result()
+
+    observe = plan
+
+    def apply(
+        self, town: Town, tasks: Sequence[Task], approved: Approved, progress: Progress
+    ) -> Iterator[Outcome]:
+        """Commit device by device, so that never both ends of a tunnel change together."""
+        for task in tasks:
+            for host in task.hosts:
+                yield self._apply_one(town, task.system, host, approved, progress)
+
+    def _plan_one(self, town: Town, system: System, host: Host, progress: Progress) -> HostPlan:
+        progress(host.name, system.name, "comparing")
+        try:
+            text = render(town, system, host)
+            with self._device(host) as device:
+                device.load_replace_candidate(config=text)
+                return _compare(device, town, system, host)[0]
+        except UNREACHABLE as error:
+            return HostPlan(host.name, system.name, "unreachable", reason=_words(error, town))
+        except (NapalmException, jinja2.TemplateError, ValueError) as error:
+            return HostPlan(host.name, system.name, "error", reason=_words(error, town))
+
+    def _apply_one(
+        self, town: Town, system: System, host: Host, approved: Approved, progress: Progress
+    ) -> Outcome:
+        before: Config | None = None  # what the device returns to, once a commit is under way
+        try:
+            text = render(town, system, host)
+            with self._device(host) as device:
+                device.load_replace_candidate(config=text)
+                now, running = _compare(device, town, system, host)
+                if reason := refusal(approved, now):
+                    return Outcome(host.name, system.name, "refused", reason=reason)
+                if not now.changes:
+                    return Outcome(host.name, system.name, "applied")
+                progress(host.name, system.name, f"committing, returns in {town.confirm_seconds} s")
+                deadline = time.monotonic() + town.confirm_seconds
+                before = running
+                device.commit_config(revert_in=town.confirm_seconds)
+            applied = self._confirm(town, system, host, before, deadline)
+        except UNREACHABLE as error:
+            if before is None:
+                return Outcome(host.name, system.name, "unreachable", reason=_words(error, town))
+            return self._await_return(town, system, host, before, str(error), progress)
+        except (NapalmException, jinja2.TemplateError, ValueError) as error:
+            return Outcome(host.name, system.name, "failed", reason=_words(error, town))
+        progress(host.name, system.name, "confirmed")
+        return Outcome(host.name, system.name, "applied", applied)
+
+    def _confirm(
+        self, town: Town, system: System, host: Host, before: Config, deadline: float
+    ) -> tuple[Change, ...]:
+        """Reach the device afresh, over the path that was changed, and only then confirm.
+
+        Raises:
+            ConnectionException: it could not be reached well before ``deadline``.
+        """
+        while True:
+            try:
+                with self._device(host) as device:
+                    after = stanzas(device.get_config(retrieve="running")["running"])
+                    device.confirm_commit()
+                    return tuple(changes_between(before, after, town, system, host))
+            except UNREACHABLE:
+                if time.monotonic() > deadline - 5:  # too late to be confirmed in time
+                    raise
+                time.sleep(0.5)
+
+    def _await_return(
+        self, town: Town, system: System, host: Host, before: Config, error: str, progress: Progress
+    ) -> Outcome:
+        """Wait for the device's own timer and say whether the old configuration is back."""
+        progress(host.name, system.name, "lost after the commit; waiting for its own return")
+        until = time.monotonic() + town.confirm_seconds + TIMEOUT_SECONDS
+        while time.monotonic() < until:
+            time.sleep(1)
+            try:
+                with self._device(host) as device:
+                    pending = device.has_pending_commit()
+                    text = device.get_config(retrieve="running")["running"]
+            except (*UNREACHABLE, NapalmException):
+                continue
+            if not pending and stanzas(text) == before:
+                reason = "the change cut the path to the device; it returned by itself"
+                return Outcome(host.name, system.name, "failed", reason=reason)
+        reason = f"lost after the commit and not back yet ({error}); check it on site"
+        return Outcome(host.name, system.name, "unreachable", reason=redact(reason, town.secrets))
+
+    @contextmanager
+    def _device(self, host: Host) -> Iterator[NetworkDriver]:
+        with self.ssh_config.open(encoding="utf-8") as file:
+            found = paramiko.SSHConfig()
+            found.parse(file)
+        ssh = found.lookup(host.name)
+        arguments: dict[str, Any] = {
+            "key_file": ssh["identityfile"][0],
+            "known_hosts": ssh["userknownhostsfile"],
+        }
+        if "proxyjump" in ssh:
+            jump, target = ssh["proxyjump"], f"{ssh['hostname']}:22"
+            arguments["proxy_command"] = f"ssh -F {self.ssh_config} -W {target} {jump}"
+        driver: Callable[..., NetworkDriver] = get_network_driver(host.vars["platform"])
+        device = driver(
+            ssh["hostname"], ssh["user"], "", timeout=TIMEOUT_SECONDS, optional_args=arguments
+        )
+        device.open()
+        try:
+            yield device
+        finally:
+            device.close()
+
+
+def render(town: Town, system: System, host: Host) -> str:
+    """Return the whole intended configuration of ``host``.
+
+    Raises:
+        jinja2.TemplateError: a template is missing or names a value that the inventory lacks.
+    """
+    folder = Path(town.directory).parents[1] / system.source / host.vars["platform"]
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(folder),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        autoescape=False,  # noqa: S701 - device configuration, not HTML
+    )
+    return environment.get_template("main.j2").render(host.vars)
+
+
+def stanzas(text: str) -> Config:
+    """Split a configuration into its top-level lines, each with the lines indented below it."""
+    found: dict[str, list[str]] = {}
+    head = ""
+    for line in text.splitlines():
+        if not line.strip() or line.strip() in ("!", "exit", "end"):
+            continue
+        if line[0] != " ":
+            head = line.rstrip()
+            found.setdefault(head, [])
+        else:
+            found.setdefault(head, []).append(line.rstrip())
+    return {head: tuple(lines) for head, lines in found.items()}
+
+
+def changes_between(
+    before: Config, after: Config, town: Town, system: System, host: Host
+) -> Iterator[Change]:
+    """Yield one Change for each stanza that differs."""
+    for head in dict.fromkeys([*before, *after]):
+        old, new = _lines(head, before), _lines(head, after)
+        if old == new:
+            continue
+        action = "create" if not old else "delete" if not new else "update"
+        diff = redact("\n".join([*unified_diff(old, new, lineterm="", n=9)][3:]), town.secrets)
+        effect = {
+            "remove": [line for line in old if line not in new],
+            "add": [line for line in new if line not in old],
+            "order": new if sorted(old) == sorted(new) else [],
+        }
+        yield Change(
+            host.name, host.building, system.name, "napalm", redact(head, town.secrets), action,
+            diff, redact(effect, town.secrets), risk=("cuts-path",),
+        )  # fmt: skip
+
+
+def _lines(head: str, config: Config) -> list[str]:
+    return [head, *config[head]] if head in config else []
+
+
+def _compare(
+    device: NetworkDriver, town: Town, system: System, host: Host
+) -> tuple[HostPlan, Config]:
+    """Return what the loaded candidate would change, and the running configuration."""
+    config = device.get_config()
+    before, after = stanzas(config["running"]), stanzas(config["candidate"])
+    changes = tuple(changes_between(before, after, town, system, host))
+    base = digest({head: list(lines) for head, lines in before.items()})
+    return HostPlan(host.name, system.name, "ok", changes, base=base), before
+
+
+def _words(error: Exception, town: Town) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    return str(redact(text, town.secrets))

@@ -1,0 +1,1 @@
+"""The plan as an artefact: how it is written, kept and read again."""

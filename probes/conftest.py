@@ -1,0 +1,57 @@
+"""What every probe gets: ``host`` (testinfra, over ssh), its ``vars``, the ``town``, ``outside``.
+
+`kahya probe` chooses the hosts and names a private file with the inventory in KAHYA_PROBE_JSON;
+results go, one JSON object a line, to KAHYA_PROBE_RESULTS.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+import testinfra
+
+INVENTORY = json.loads(Path(os.environ["KAHYA_PROBE_JSON"]).read_text(encoding="utf-8"))
+DETAIL_LENGTH = 600
+
+
+@pytest.fixture(scope="session")
+def town():
+    """The inventory: ``hosts`` and ``outside`` by name, each with its variables."""
+    return INVENTORY
+
+
+@pytest.fixture
+def vars(host):
+    """The variables of the host under test."""
+    return INVENTORY["hosts"][name_of(host)]
+
+
+@pytest.fixture(scope="session")
+def outside():
+    """A host on the carrier's side, to look at the town as a stranger would; may be missing."""
+    for name in INVENTORY["outside"]:
+        return testinfra.get_host(f"ssh://{name}", ssh_config=INVENTORY["ssh_config"], sudo=True)
+    pytest.fail("the inventory has no host in the group outside to look from")
+
+
+def name_of(host) -> str:
+    return host.backend.get_pytest_id().removeprefix("ssh://")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    host = item.funcargs.get("host")
+    broken = report.failed and report.when != "call"
+    if report.when == "call" or broken:
+        doc = (item.function.__doc__ or item.name).strip().splitlines()[0]
+        result = {
+            "host": name_of(host) if host else "",
+            "name": doc,
+            "status": "error" if broken else "passed" if report.passed else "failed",
+            "detail": str(call.excinfo.value)[:DETAIL_LENGTH] if call.excinfo else "",
+        }
+        with open(os.environ["KAHYA_PROBE_RESULTS"], "a", encoding="utf-8") as file:
+            file.write(json.dumps(result) + "\n")
+    return report
