@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from pyinfra.api import FileUploadCommand, FunctionCommand, OperationError, QuoteString, StringCommand
+from pyinfra.api import FileUploadCommand, FunctionCommand, QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta
 from pyinfra.api.util import get_file_io
@@ -131,7 +131,11 @@ def effect(meaning: Meaning, secrets: tuple[str, ...]) -> dict[str, str]:
 
 
 def _short(text: str) -> str:
-    return text if len(text) <= INLINE else f"sha256:{sha256(text.encode()).hexdigest()}"
+    return text if len(text) <= INLINE else _digest(text)
+
+
+def _digest(text: str) -> str:
+    return f"sha256:{sha256(text.encode()).hexdigest()}"
 
 
 class FileState(FactBase[list[str]]):
@@ -203,7 +207,7 @@ def _packages(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
     return result
 
 
-def _user(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
+def _user(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
     wanted, name = op.arguments, op.arguments["user"]
     now = host.get_fact(Users).get(name)
     before = [] if now is None else _account(now, wanted, now)
@@ -218,9 +222,8 @@ def _user(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
         before += [f"key {line}" for line in there if line.strip()]
     after = _account(wanted, wanted, now or {})
     after += [f"key {k}" for k in ([keys] if isinstance(keys, str) else keys or [])]
-    commands = [text_of(c) for c in op.commands if not isinstance(c, FileUploadCommand)]
     if before == after:  # only the owner or mode of a folder: say so
-        after += [f"repaired by: {c}" for c in commands]
+        after += [f"repaired by: {_shown(c, secrets)}" for c in op.commands]
     return [Meaning(resource, "update" if now else "create", _text(before), _text(after))]
 
 
@@ -265,11 +268,16 @@ def _timezone(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
     return [Meaning("timezone", "update", host.get_fact(Timezone), op.arguments["timezone"])]
 
 
-def _commands(_: Any, op: Operation, __: tuple[str, ...]) -> list[Meaning]:
+def _commands(_: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
     """Any other operation: its meaning is the commands it runs."""
-    if any(isinstance(c, FileUploadCommand) for c in op.commands):
-        raise OperationError(f"{op.kind}: writes a file in a way Kâhya can't show yet")
-    return [Meaning(op.title(), "run", "", _text([f"$ {text_of(c)}" for c in op.commands]))]
+    return [Meaning(op.title(), "run", "", _text([f"$ {_shown(c, secrets)}" for c in op.commands]))]
+
+
+def _shown(command: Any, secrets: tuple[str, ...]) -> str:
+    if not isinstance(command, FileUploadCommand):
+        return text_of(command)
+    content = redact(_text(_content(command)), secrets)
+    return f"write {command.dest} ({_digest(content)})"
 
 
 KNOWN: dict[str, Callable[[Any, Operation, tuple[str, ...]], list[Meaning]]] = {

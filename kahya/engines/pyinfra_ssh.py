@@ -121,6 +121,12 @@ class Connection(SSHConnector):
         self._send(AS_ROOT + shlex.quote(script), data if isinstance(data, bytes) else data.encode())
         return True
 
+    def reconnect(self) -> None:
+        """Log in anew: proof that a change has not locked us out."""
+        if self.client is not None:
+            self.client.close()
+        self.connect()
+
     def get_file(self, remote_filename: str, *_: Any, **__: Any) -> bool:
         """Refuse: facts read, and this would leave a copy in /tmp."""
         raise ReadOnlyError(f"files.get {remote_filename}: read files by a fact instead")

@@ -1,0 +1,215 @@
+"""The command line: parse, print, exit codes. The only module that prints or exits."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from kahya import console
+from kahya.errors import InventoryError, KahyaError
+from kahya.i18n import LANGUAGES, _, default_language, set_language
+from kahya.inventory import examine, load, project_root
+from kahya.journal import Journal
+from kahya.model import Plan, Town
+from kahya.plan import store
+from kahya.plan.document import to_document
+from kahya.workflow import Scope, Workflow, scope
+
+OK, ERROR, DIFFERENT, UNKNOWN = 0, 1, 2, 3
+EVENTS_IN_REPORT = 20
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command that ``arguments`` (default: those of the process) ask for, and exit."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    set_language(_language(words))  # before the parser is made: its help is translated too
+    args = _parser().parse_args(words)
+    try:
+        code = args.command(args)
+    except KahyaError as error:
+        console.error(error)
+        code = ERROR
+    except KeyboardInterrupt:
+        console.error(KahyaError(_("Stopped. What was already applied stays; run kahya plan to see.")))
+        code = 130
+    sys.exit(code)
+
+
+def _validate(args: argparse.Namespace) -> int:
+    directory = _town_directory(args)
+    town, problems = examine(directory)
+    console.problems(problems)
+    if town is None:
+        return ERROR
+    console.say(
+        _("{town}: {buildings} buildings, {hosts} hosts, {systems} systems: in order.").format(
+            town=town.title,
+            buildings=len(town.buildings),
+            hosts=len(town.hosts),
+            systems=len(town.systems),
+        )
+    )
+    return OK
+
+
+def _plan(args: argparse.Namespace) -> int:
+    flow, part = _open(args)
+    plan = flow.make_plan(part)
+    if args.out:
+        store.write(plan, args.out)
+    _show_plan(plan, flow.town, args)
+    if args.out and not args.json:
+        console.say(_("Written to {path}. Apply it with: kahya apply {path}").format(path=args.out))
+    return ERROR if plan.unread else DIFFERENT if plan.changes or plan.blind_spots else OK
+
+
+def _show(args: argparse.Namespace) -> int:
+    _show_plan(store.read(args.file), load(_town_directory(args)), args)
+    return OK
+
+
+def _apply(args: argparse.Namespace) -> int:
+    flow, part = _open(args)
+    if args.stage_by_stage:
+        console.say(_("First bring-up: later systems can't be predicted before earlier ones exist,"
+                      " so each system is planned and applied in turn."))  # fmt: skip
+        done = flow.bring_up(part, console.stage)
+        console.say(_("All systems are in order.") if done else _("Stopped: see above what is left."))
+        return OK if done else ERROR
+    if args.file is None:
+        raise KahyaError(_("Which plan?"), _("Name a file, or use --stage-by-stage on a bare estate."))
+    result = flow.apply_plan(store.read(args.file))
+    console.result(result)
+    return OK if result.ok else ERROR
+
+
+def _drift(args: argparse.Namespace) -> int:
+    flow, part = _open(args)
+    plan = flow.check_drift(part)
+    if args.json:
+        _print_json(to_document(plan))
+    else:
+        console.drift(plan, flow.town)
+    if plan.unread or plan.blind_spots:
+        return UNKNOWN
+    return DIFFERENT if plan.changes else OK
+
+
+def _probe(args: argparse.Namespace) -> int:
+    flow, part = _open(args)
+    results = flow.run_probes(part)
+    console.probes(results)
+    return OK if results and all(r.status == "passed" for r in results) else ERROR
+
+
+def _report(args: argparse.Namespace) -> int:
+    from kahya import report
+
+    flow, part = _open(args)
+    drift, results = flow.check_drift(part), flow.run_probes(part)
+    events = [
+        report.Event(e.at, e.kind, e.plan, e.data) for e in flow.journal.latest(EVENTS_IN_REPORT)
+    ]
+    pages = report.write(flow.town, drift, results, events, args.out, datetime.now(UTC))
+    for page in pages:
+        console.say(str(page))
+    return OK
+
+
+def _systems(args: argparse.Namespace) -> int:
+    console.systems(load(_town_directory(args)))
+    return OK
+
+
+def _open(args: argparse.Namespace) -> tuple[Workflow, Scope]:
+    town = load(_town_directory(args))
+    journal = Journal.in_folder(project_root(Path(town.directory)) / ".kahya" / town.name)
+    progress = console.quiet if args.json or args.quiet else console.progress
+    return Workflow(town, journal, progress), scope(town, args.limit, args.system)
+
+
+def _show_plan(plan: Plan, town: Town, args: argparse.Namespace) -> None:
+    if args.json:
+        _print_json(to_document(plan))
+    else:
+        console.plan(plan, town)
+
+
+def _print_json(document: object) -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def _town_directory(args: argparse.Namespace) -> Path:
+    """Return the town's folder: -i, or KAHYA_TOWN, or what the nearest kahya.toml says."""
+    if args.inventory or os.environ.get("KAHYA_TOWN"):
+        return _use_config(Path(args.inventory or os.environ["KAHYA_TOWN"]))
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        settings = folder / "kahya.toml"
+        if settings.is_file():
+            try:
+                town = tomllib.loads(settings.read_text(encoding="utf-8"))["town"]
+            except (KeyError, ValueError) as error:
+                message = _("{file} names no town: {error}").format(file=settings, error=error)
+                raise InventoryError(message, _('Write town = "inventories/<town>".')) from error
+            return _use_config(folder / town)
+    raise InventoryError(_("no town is named"), _("Use -i inventories/<town>, or write kahya.toml."))
+
+
+def _use_config(directory: Path) -> Path:
+    """Point Ansible, which reads its settings on import, at the checkout's ansible.cfg."""
+    if directory.is_dir():
+        os.environ.setdefault("ANSIBLE_CONFIG", str(project_root(directory) / "ansible.cfg"))
+    return directory
+
+
+def _language(words: Sequence[str]) -> str:
+    parser = argparse.ArgumentParser(add_help=False)
+    parser.add_argument("--lang", choices=LANGUAGES, default=default_language())
+    return str(parser.parse_known_args(words)[0].lang)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="kahya", description=_("The steward of a municipality's IT estate.")
+    )
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("-i", "--inventory", metavar="DIR", help=_("the town, inventories/<town>"))
+    common.add_argument("--lang", choices=LANGUAGES, help=_("language (default: from the locale)"))
+    common.add_argument("--json", action="store_true", help=_("print one JSON document"))
+    common.add_argument("-q", "--quiet", action="store_true", help=_("don't show progress"))
+    part = argparse.ArgumentParser(add_help=False, parents=[common])
+    part.add_argument("--limit", default="", metavar="PATTERN",
+                      help=_("hosts, buildings or groups, joined by commas"))  # fmt: skip
+    part.add_argument("--system", action="append", default=[], metavar="NAME",
+                      help=_("a system of systems.yml; may be repeated"))  # fmt: skip
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Command, about: str, parent: argparse.ArgumentParser) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=about, description=about, parents=[parent])
+        made.set_defaults(command=run)
+        return made
+
+    command("validate", _validate, _("check the inventory and list every error"), common)
+    plan = command("plan", _plan, _("say exactly what would change (0 nothing, 2 changes)"), part)
+    plan.add_argument("--out", type=Path, metavar="FILE", help=_("write the plan to a file"))
+    show = command("show", _show, _("show a plan file"), common)
+    show.add_argument("file", type=Path)
+    apply = command("apply", _apply, _("apply exactly what a plan file says"), part)
+    apply.add_argument("file", type=Path, nargs="?")
+    apply.add_argument("--stage-by-stage", action="store_true",
+                       help=_("first bring-up: plan and apply system by system"))  # fmt: skip
+    command("drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), part)
+    command("probe", _probe, _("check that the systems do their work"), part)
+    report = command("report", _report, _("check everything and write the report"), part)
+    report.add_argument("--out", type=Path, default=Path("report"), metavar="DIR",
+                        help=_("the folder to write to (default: report)"))  # fmt: skip
+    command("systems", _systems, _("list what is kept in order, and where"), common)
+    return parser

@@ -1,0 +1,180 @@
+"""How things look in the terminal. Part of the command line: nothing else uses it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from kahya.errors import KahyaError
+from kahya.i18n import _
+from kahya.inventory_check import Problem
+from kahya.model import Change, HostPlan, Outcome, Plan, ProbeResult, Result, System, Town
+
+OUT = Console(highlight=False, soft_wrap=True)
+ERR = Console(stderr=True, highlight=False, soft_wrap=True)
+MARKS = {"create": ("+", "green"), "delete": ("-", "red"), "install": ("+", "green"),
+         "remove": ("-", "red")}  # fmt: skip
+COLOURS = {"+": "green", "-": "red", "@": "cyan"}
+
+
+def say(text: str) -> None:
+    """Print a line for the reader."""
+    OUT.print(Text(text))
+
+
+def error(wrong: KahyaError) -> None:
+    """Print what is wrong and, if it is known, what to do next."""
+    ERR.print(Text(f"{_('error')}: {wrong}", "red"))
+    if wrong.hint:
+        ERR.print(Text(wrong.hint))
+
+
+def progress(host: str, system: str, text: str) -> None:
+    """Print a line about work that is going on."""
+    ERR.print(Text(f"  · {' '.join(filter(None, (host, system)))}: {text}", "dim"))
+
+
+def quiet(host: str, system: str, text: str) -> None:
+    """Say nothing: what ``progress`` is with --quiet and --json."""
+
+
+def problems(found: Sequence[Problem]) -> None:
+    """Print everything that is wrong in an inventory."""
+    for problem in found:
+        ERR.print(Text(str(problem), "red"))
+    if found:
+        ERR.print(Text(_("{count} to correct.").format(count=len(found))))
+
+
+def plan(made: Plan, town: Town) -> None:
+    """Print a plan: what would change, host by host, and what isn't known."""
+    _changes(made.changes, town)
+    _unsure(made)
+    if made.changes:
+        say(_("Plan {id}: {count} changes on {hosts} hosts.").format(
+            id=made.id, count=len(made.changes), hosts=len({c.host for c in made.changes})))  # fmt: skip
+    elif not made.unread and not made.blind_spots:
+        say(_("Nothing to change: {count} readings agree with the inventory.").format(
+            count=len(made.host_plans)))  # fmt: skip
+
+
+def drift(found: Plan, town: Town) -> None:
+    """Print what differs from the inventory now."""
+    _changes(found.changes, town)
+    _unsure(found)
+    if found.changes:
+        say(_("Drift: {count} differences on {hosts} hosts.").format(
+            count=len(found.changes), hosts=len({c.host for c in found.changes})))  # fmt: skip
+    elif not found.unread and not found.blind_spots:
+        say(_("No drift: {count} readings agree with the inventory.").format(
+            count=len(found.host_plans)))  # fmt: skip
+
+
+def result(done: Result) -> None:
+    """Print what was applied, and whether it is exactly what was planned."""
+    for outcome in done.outcomes:
+        _outcome(outcome)
+    count, applied = len(done.plan.changes), len(done.applied) - len(done.extra)
+    share = 100 * applied // count if count else 100
+    say(_("Planned {planned}, applied as planned {applied} ({share} %), extra {extra}, missing {missing}.")
+        .format(planned=count, applied=applied, share=share, extra=len(done.extra),
+                missing=len(done.missing)))  # fmt: skip
+    for title, changes in ((_("extra"), done.extra), (_("missing"), done.missing)):
+        for change in changes:
+            OUT.print(Text(f"  {title}: {change.host} {change.system}: {change.resource}", "red"))
+    for left in done.left:
+        _left(left)
+    if done.ok:
+        OUT.print(Text(_("A second look finds nothing left to do."), "green"))
+
+
+def stage(kind: str, about: object) -> None:
+    """Print the news of a bring-up, see Workflow.bring_up."""
+    if isinstance(about, System):
+        OUT.rule(Text(f"{about.name} ({about.engine})"), align="left")
+    elif isinstance(about, Plan):
+        for change in about.changes:
+            _headline(change)
+        _unsure(about)
+    elif isinstance(about, Result):
+        result(about)
+    elif kind == "via_wan" and isinstance(about, list):
+        say(_("Not reachable over the VPN yet, so by way of the gateways' WAN addresses: {hosts}")
+            .format(hosts=", ".join(about)))  # fmt: skip
+
+
+def probes(results: Sequence[ProbeResult]) -> None:
+    """Print every check and a count."""
+    for item in results:
+        colour = "green" if item.status == "passed" else "red"
+        OUT.print(Text.assemble((f"{_(item.status):8}", colour), f" {item.host} {item.system}: {item.name}"))
+        if item.status != "passed" and item.detail:
+            OUT.print(Text("         " + item.detail.splitlines()[0], "dim"))
+    passed = sum(item.status == "passed" for item in results)
+    say(_("{passed} of {count} checks passed.").format(passed=passed, count=len(results)))
+
+
+def systems(town: Town) -> None:
+    """Print the table of contents."""
+    table = Table(box=None, pad_edge=False)
+    for title in (_("system"), _("what"), _("engine"), _("hosts"), _("level"), _("articles")):
+        table.add_column(title)
+    for system in town.systems:
+        hosts = ", ".join(h.name for h in town.hosts_of(system))
+        table.add_row(system.name, system.title.get(_("en"), system.title["en"]), system.engine,
+                      hosts, system.level, ", ".join(system.controls))  # fmt: skip
+    OUT.print(table)
+
+
+def _changes(changes: Iterable[Change], town: Town) -> None:
+    for host, group in groupby(changes, key=lambda c: c.host):
+        building = town.buildings[town.hosts[host].building].title if host in town.hosts else ""
+        OUT.print(Text(f"{host} · {building}", "bold"))
+        for change in group:
+            _headline(change)
+            for line in change.diff.splitlines():
+                OUT.print(Text("      " + line, COLOURS.get(line[:1], "dim")))
+
+
+def _headline(change: Change) -> None:
+    mark, colour = MARKS.get(change.action, ("~", "yellow"))
+    notes = [*change.risk, *(f"→ {then}" for then in change.then)]
+    notes += [] if change.reversible else [_("not reversible")]
+    OUT.print(Text.assemble(
+        (f"  {mark} ", colour), f"{change.host} {change.system}: {change.resource} ({change.action}) ",
+        (change.id, "dim"), (f"  {' · '.join(notes)}" if notes else "", "magenta"),
+    ))  # fmt: skip
+
+
+def _unsure(made: Plan) -> None:
+    for spot in made.blind_spots:
+        text = f"  ? {spot.host} {spot.system}: {spot.resource}: {spot.reason}"
+        OUT.print(Text(text, "magenta"))
+    for unread in made.unread:
+        text = f"  ! {unread.host} {unread.system}: {_(unread.status)}: {unread.reason}"
+        OUT.print(Text(text, "red"))
+    if made.unread:
+        counts = Counter(_(p.status) for p in made.unread)
+        shown = ", ".join(f"{n} {status}" for status, n in counts.items())
+        OUT.print(Text(_("Not known, so not counted as in order: {what}.").format(what=shown), "red"))
+
+
+def _outcome(outcome: Outcome) -> None:
+    colour = "green" if outcome.status == "applied" else "red"
+    count = f" {len(outcome.applied)}" if outcome.applied else ""
+    reason = f": {outcome.reason}" if outcome.reason else ""
+    OUT.print(Text.assemble((f"  {_(outcome.status)}{count}", colour),
+                            f" {outcome.host} {outcome.system}{reason}"))  # fmt: skip
+
+
+def _left(left: HostPlan) -> None:
+    if left.status != "ok":
+        reason = f"{left.host} {left.system}: {_(left.status)}: {left.reason}"
+        OUT.print(Text(f"  {_('not known afterwards')}: {reason}", "red"))
+    for change in left.changes:
+        OUT.print(Text(f"  {_('left')}: {change.host} {change.system}: {change.resource}", "red"))

@@ -1,0 +1,140 @@
+"""pyinfra: the Linux fleet and the edge. All hosts and systems of a plan share one process."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from kahya.engines.base import Approved, Progress, Task
+from kahya.errors import EngineError
+from kahya.model import BlindSpot, Change, HostPlan, Outcome, Town
+
+RUNNER = (sys.executable, "-m", "kahya.engines.pyinfra_runner")
+
+
+class PyinfraEngine:
+    """Runs pyinfra deploys.
+
+    Args:
+        ssh_config: OpenSSH configuration that names every host.
+        workdir: private scratch folder; the runner's error output is kept there.
+        cache: file that remembers what had to be read from each host, so that the next plan can
+            read it in one round trip; None for no memory.
+    """
+
+    def __init__(self, ssh_config: Path, workdir: Path, cache: Path | None = None) -> None:
+        self._ssh_config, self._workdir, self._cache = ssh_config, workdir, cache
+
+    def plan(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[HostPlan]:
+        """Say what would change, exactly, without changing anything."""
+        reads = self._known_reads()
+        for message in self._run(town, tasks, progress, mode="plan", reads=reads):
+            plan = _host_plan(message["answer"])
+            if plan.status == "ok":
+                reads.setdefault(plan.host, {})[plan.system] = message["reads"]
+            yield plan
+        self._remember(reads)
+
+    observe = plan
+
+    def apply(
+        self, town: Town, tasks: Sequence[Task], approved: Approved, progress: Progress
+    ) -> Iterator[Outcome]:
+        """Carry out what was approved, where the host still needs exactly that."""
+        allowed = [[host, system, sorted(ids)] for (host, system), ids in approved.items()]
+        for message in self._run(
+            town, tasks, progress, mode="apply", approved=allowed, reads=self._known_reads()
+        ):
+            answer = message["answer"]
+            yield Outcome(**answer | {"applied": tuple(map(_change, answer["applied"]))})
+
+    def _run(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, **job: Any
+    ) -> Iterator[dict[str, Any]]:
+        """Start the runner and yield its answers; every (host, system) is among them once."""
+        due = {(host.name, task.system.name) for task in tasks for host in task.hosts}
+        if not due:
+            return
+        job |= self._job(town, tasks)
+        errors = self._workdir / "pyinfra.err"
+        with errors.open("w+", encoding="utf-8") as stderr:
+            process = subprocess.Popen(
+                RUNNER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
+            )
+            try:
+                yield from _answers(process, json.dumps(job), due, progress)
+            finally:
+                process.kill()
+                process.wait()
+        if due:
+            lost = ", ".join(sorted(f"{system} on {host}" for host, system in due))
+            last = errors.read_text(encoding="utf-8").strip().splitlines()[-1:]
+            raise EngineError(
+                f"pyinfra ended without an answer for {lost}: {' '.join(last)}",
+                f"Read {errors}; it is an error of Kâhya or of pyinfra, not of the hosts.",
+            )
+
+    def _job(self, town: Town, tasks: Sequence[Task]) -> dict[str, Any]:
+        hosts = {h.name: h for task in tasks for h in task.hosts}
+        sources = [Path(t.system.source).resolve() for t in tasks]
+        return {
+            "root": str(sources[0].parent.parent),
+            "ssh_config": str(self._ssh_config),
+            "secrets": town.secrets,
+            "hosts": {n: {"building": h.building, "vars": dict(h.vars)} for n, h in hosts.items()},
+            "tasks": [
+                {
+                    "system": task.system.name,
+                    "source": str(source),
+                    "hosts": [h.name for h in task.hosts],
+                }
+                for task, source in zip(tasks, sources, strict=True)
+            ],
+        }
+
+    def _known_reads(self) -> dict[str, dict[str, list[str]]]:
+        if not self._cache or not self._cache.exists():
+            return {}
+        known: dict[str, dict[str, list[str]]] = json.loads(self._cache.read_text(encoding="utf-8"))
+        return known
+
+    def _remember(self, reads: dict[str, dict[str, list[str]]]) -> None:
+        if self._cache:
+            fresh = self._cache.with_suffix(".new")
+            fresh.touch(mode=0o600)
+            fresh.write_text(json.dumps(reads), encoding="utf-8")
+            os.replace(fresh, self._cache)
+
+
+def _answers(
+    process: subprocess.Popen[str], job: str, due: set[tuple[str, str]], progress: Progress
+) -> Iterator[dict[str, Any]]:
+    """Yield the runner's answers and take each off ``due``; pass progress on."""
+    assert process.stdin and process.stdout
+    try:
+        process.stdin.write(job)
+        process.stdin.close()
+    except BrokenPipeError:
+        return  # it died at its start: what is still due says so
+    for line in process.stdout:
+        message = json.loads(line)
+        if message["kind"] == "progress":
+            progress(message["host"], message["system"], message["text"])
+        else:
+            due.remove((message["answer"]["host"], message["answer"]["system"]))
+            yield message
+
+
+def _host_plan(data: dict[str, Any]) -> HostPlan:
+    changes = tuple(map(_change, data["changes"]))
+    spots = tuple(BlindSpot(**spot) for spot in data["blind_spots"])
+    return HostPlan(**data | {"changes": changes, "blind_spots": spots})
+
+
+def _change(data: dict[str, Any]) -> Change:
+    return Change(**data | {key: tuple(data[key]) for key in ("risk", "then")})

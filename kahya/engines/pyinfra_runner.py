@@ -1,0 +1,236 @@
+"""pyinfra in a process of its own (it patches Python's sockets): ``python -m`` this module.
+
+Takes a job as JSON on standard input and answers in JSON lines on standard output. Each host is
+worked on by itself, over one connection, system after system: connect, run the deploy, collect the
+*complete* commands of every operation, tell them as changes. To apply means to do the same and
+then, where exactly these changes were approved, to run these very commands.
+"""
+
+from gevent import monkey
+
+monkey.patch_all()
+
+import json  # noqa: E402
+import sys  # noqa: E402
+from collections.abc import Iterator  # noqa: E402
+from contextlib import contextmanager  # noqa: E402
+from dataclasses import asdict  # noqa: E402
+from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
+
+import gevent  # noqa: E402
+from gevent.pool import Pool  # noqa: E402
+from pyinfra.api import Config, Inventory, State, StringCommand  # noqa: E402
+from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS  # noqa: E402
+from pyinfra.api.exceptions import ConnectError, PyinfraError  # noqa: E402
+from pyinfra.api.state import StateStage  # noqa: E402
+from pyinfra.connectors.util import CommandOutput  # noqa: E402
+from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state  # noqa: E402
+
+from kahya.engines.base import refusal  # noqa: E402
+from kahya.engines.pyinfra_meaning import Operation, diff, effect, meanings  # noqa: E402
+from kahya.engines.pyinfra_ssh import Connection, batchable, words  # noqa: E402
+from kahya.model import BlindSpot, Change, HostPlan, Outcome, digest  # noqa: E402
+from kahya.redact import redact  # noqa: E402
+
+CONNECT_SECONDS = 8
+AT_ONCE = 40  # connections at a time
+
+
+class Refused(PyinfraError):
+    """The host did not accept a command; the message is the host's own."""
+
+
+class HostRun:
+    """The work on one host."""
+
+    def __init__(self, host: Any, job: dict[str, Any]) -> None:
+        self.host, self.job = host, job
+        self.about = job["hosts"][host.name]
+        self.secrets = tuple(job["secrets"])
+        self.connection: Connection = host.connector
+        self.systems = [t for t in job["tasks"] if host.name in t["hosts"]]
+
+    def go(self) -> None:
+        """Answer every system of this host once."""
+        with ctx_host.use(self.host), ctx_config.use(self.host.state.config.copy()):
+            try:
+                self.host.connect(show_errors=False, raise_exceptions=True)
+            except (ConnectError, PyinfraError) as error:
+                return self._all("unreachable", str(error))
+            self._prefetch()
+            failed = ""
+            for task in self.systems:
+                failed = self._system(task, failed)
+
+    def _all(self, status: Any, reason: str) -> None:
+        kind = HostPlan if self.job["mode"] == "plan" else Outcome
+        for task in self.systems:
+            self._answer(kind(self.host.name, task["system"], status, reason=reason))
+
+    def _answer(self, answer: HostPlan | Outcome, **more: Any) -> None:
+        kind = "plan" if isinstance(answer, HostPlan) else "outcome"
+        emit({"kind": kind, "answer": redact(asdict(answer), self.secrets), **more})
+
+    def _progress(self, task: dict[str, Any], text: str) -> None:
+        text = redact(text, self.secrets)
+        emit({"kind": "progress", "host": self.host.name, "system": task["system"], "text": text})
+
+    def _prefetch(self) -> None:
+        """Read in one round trip what the last plan of this host had to read."""
+        known = self.job["reads"].get(self.host.name, {})
+        commands = {c: None for t in self.systems for c in known.get(t["system"], ())}
+        if commands:
+            self.connection.prefetch(list(commands))
+
+    def _system(self, task: dict[str, Any], failed: str) -> str:
+        """Plan, and apply where wanted. Return the name of a system that failed, or ""."""
+        self._progress(task, "reading")
+        plan, operations, reads = self._plan(task)
+        if self.job["mode"] == "plan":
+            self._answer(plan, reads=[r for r in reads if batchable(r)])
+            return ""
+        approved = {(h, s): frozenset(ids) for h, s, ids in self.job["approved"]}
+        reason = f"{failed} failed on this host before" if failed else refusal(approved, plan)
+        if reason:
+            self._answer(Outcome(plan.host, plan.system, "refused", reason=reason))
+            return failed
+        applied, reason = self._apply(task, operations)
+        self.connection.reads.clear()  # what the next system finds may be different now
+        status: Any = "failed" if reason else "applied"
+        self._answer(Outcome(plan.host, plan.system, status, tuple(applied), reason))
+        return task["system"] if reason else ""
+
+    def _plan(self, task: dict[str, Any]) -> tuple[HostPlan, list[Operation], list[str]]:
+        name, system = self.host.name, task["system"]
+        with self.connection.reading() as reads:
+            try:
+                operations = self._operations(task)
+                changes = [c for op in operations for c in self._changes(task, op, operations)]
+                spots = [BlindSpot(name, system, o.title(), why) for o in operations
+                         if (why := o.blindness())]  # fmt: skip
+                self._check_reads(reads)
+            except Exception as error:  # any error of a deploy is this host's answer
+                reason = f"{type(error).__name__}: {error}"
+                return HostPlan(name, system, "error", reason=reason), [], []
+        base = digest(sorted([command, read.digest(command)] for command, read in reads.items()))
+        plan = HostPlan(name, system, "ok", tuple(changes), tuple(spots), base)
+        return plan, operations, list(reads)
+
+    def _operations(self, task: dict[str, Any]) -> list[Operation]:
+        """Run the deploy and return its operations with all the commands they would run."""
+        host, state = self.host, self.host.state
+        start = len(host.op_hash_order)
+        path = Path(task["source"]) / "deploy.py"
+        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"__file__": str(path)})
+        found = [Operation.of(state.ops[host][h]) for h in host.op_hash_order[start:]]
+        for op in found:
+            if not op.conditions:
+                op.commands = list(op.generate())
+        return found
+
+    def _check_reads(self, reads: dict[str, Any]) -> None:
+        """Raise what pyinfra only logs: a fact that could not be read is not an absent state."""
+        if self.host in self.host.state.failed_hosts:
+            bad = [f"{c}: {words(r.output)}" for c, r in reads.items() if not r.ok]
+            raise Refused("could not be read: " + "; ".join(bad))
+
+    def _changes(
+        self, task: dict[str, Any], op: Operation, operations: list[Operation]
+    ) -> Iterator[Change]:
+        after = [o for o in operations if op.meta in (o.triggers() or ())]
+        restarts = any(o.arguments.get("restarted") for o in after)
+        for meaning in meanings(self.host, op, self.secrets):
+            yield Change(
+                host=self.host.name,
+                building=self.about["building"],
+                system=task["system"],
+                engine="pyinfra",
+                resource=redact(meaning.resource, self.secrets),
+                action=meaning.action,
+                diff=diff(meaning, self.secrets),
+                effect=effect(meaning, self.secrets),
+                risk=tuple(dict.fromkeys((*meaning.risk, *(("restart",) if restarts else ())))),
+                reversible=meaning.reversible,
+                then=tuple(o.title() for o in after),
+            )
+
+    def _apply(
+        self, task: dict[str, Any], operations: list[Operation]
+    ) -> tuple[list[Change], str]:
+        """Run the commands. Return what was done, told anew from it, and why it stopped early."""
+        applied: list[Change] = []
+        for op in operations:
+            if op.conditions:
+                if not all(condition() for condition in op.conditions):
+                    op.meta.set_complete(True, [], CommandOutput([]))
+                    continue
+                op.commands = list(op.generate())
+            if op.commands:
+                self._progress(task, op.title())
+            try:
+                done = [self._run(op, command) for command in op.commands]
+            except (PyinfraError, OSError, EOFError, gevent.Timeout) as error:
+                op.meta.set_complete(False, [], CommandOutput([]))
+                return applied, f"{op.title()}: {redact(str(error), self.secrets)}"
+            op.meta.set_complete(True, done, CommandOutput([]))
+            op.commands = done
+            if not op.conditions:
+                with self.connection.reading():
+                    applied += self._changes(task, op, operations)
+        return applied, ""
+
+    def _run(self, op: Operation, command: Any) -> Any:
+        if getattr(command, "fresh_login", False):
+            self.connection.reconnect()
+        keys = [k for k in CONNECTOR_ARGUMENT_KEYS if k in op.settings]
+        settings = {k: op.settings[k] for k in keys} | command.connector_arguments
+        result = command.execute(self.host.state, self.host, settings)
+        ok, output = result if isinstance(command, StringCommand) else (result, CommandOutput([]))
+        if not ok:
+            raise Refused(words(output) or "the host refused it without a word")
+        return command
+
+
+@contextmanager
+def prepared(job: dict[str, Any]) -> Iterator[list[Any]]:
+    """Set pyinfra up for all hosts of the job and yield them."""
+    data = {
+        name: about["vars"] | {
+            "ssh_config_file": job["ssh_config"],
+            "ssh_strict_host_key_checking": "yes",
+            "ssh_allow_agent": False,
+            "ssh_look_for_keys": False,
+        }
+        for name, about in job["hosts"].items()
+    }  # fmt: skip
+    inventory = Inventory(([(name, data[name]) for name in data], {}))
+    config = Config(CONNECT_TIMEOUT=CONNECT_SECONDS, SUDO=True, FAIL_PERCENT=None)
+    # Operations are run by us, completely: pyinfra's own look-ahead stops at a first command.
+    state = State(inventory, config, check_for_changes=False)
+    state.current_stage = StateStage.Prepare
+    for host in inventory:
+        host.connector = Connection(state, host)
+        state.activate_host(host)
+    with ctx_state.use(state), ctx_inventory.use(inventory):
+        yield list(inventory)
+
+
+def emit(message: dict[str, Any]) -> None:
+    """Write one line to the engine."""
+    sys.stdout.write(json.dumps(message, ensure_ascii=False) + "\n")
+    sys.stdout.flush()
+
+
+def main() -> None:
+    """Do the job on standard input."""
+    job = json.load(sys.stdin)
+    sys.path.insert(0, job["root"])  # deploys import their neighbours
+    with prepared(job) as hosts:
+        pool = Pool(AT_ONCE)
+        for worker in [pool.spawn(HostRun(host, job).go) for host in hosts]:
+            worker.get()
+
+
+if __name__ == "__main__":
+    main()
