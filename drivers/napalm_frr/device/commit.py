@@ -1,0 +1,161 @@
+"""What the driver can ask the device to do. Every function answers a dictionary.
+
+A commit is always made the same way: arm the return timer, change, verify, and only then keep it.
+The startup configuration is written last, when the change is confirmed: until then a reboot
+returns to the old configuration as well.
+"""
+
+import hashlib
+import json
+import socket
+import time
+from pathlib import Path
+from typing import Any
+
+from . import shadow, store, text, vtysh
+from .converge import converge
+
+# Seconds after which even a plain commit returns, should this program die in the middle of it.
+GUARD = 300
+Answer = dict[str, Any]
+
+
+class Refused(Exception):
+    """The request can't be carried out; the device is as it was unless the words say otherwise."""
+
+
+def stage(mode: str, candidate: str) -> Answer:
+    """Try a candidate (mode "replace" or "merge") on the shadow.
+
+    Returns {"base": running, "prediction": what running would be}, both canonical. Raises Rejected.
+    """
+    raw = vtysh.show("show running-config")
+    base = text.canonical(raw)
+    _check_profile(raw, candidate)
+    router = shadow.describe_router()
+    zebra = Path(router["daemons"][0][0]).stat()
+    key = digest(json.dumps([mode, candidate, raw, router, zebra.st_mtime, zebra.st_size]))
+    prediction = store.recall(key)
+    if prediction is None:
+        prediction = _predict(router, base, candidate, mode)
+        store.remember(key, prediction)
+    return {"base": base, "prediction": prediction}
+
+
+def _predict(router: shadow.Router, base: str, candidate: str, mode: str) -> str:
+    start = base if mode == "merge" else ""
+    printed = shadow.run(router, start=start, candidate=candidate)["prediction"]
+    prediction = text.render(text.in_order_of(text.parse(base), text.parse(printed)))
+    if prediction != base:  # rehearse the very way the commit will take
+        shadow.run(router, start=base, target=prediction)
+    return prediction
+
+
+def _check_profile(raw: str, candidate: str) -> None:
+    """The set of defaults is chosen when the daemons start; a candidate can't change it."""
+    in_use = [line for line in raw.splitlines() if line.startswith("frr defaults ")]
+    for number, line in enumerate(candidate.splitlines(), 1):
+        if line.startswith("frr defaults ") and line.split() != in_use[0].split():
+            raise shadow.Rejected(f"line {number}: {line}: this device runs with {in_use[0]!r}")
+
+
+def commit(base: str, prediction: str, message: str, user: str, revert_in: int | None) -> Answer:
+    """Take the device to a staged prediction; with `revert_in` (seconds) until confirmed only.
+
+    `base` is the running configuration that the prediction was made for. Raises Refused.
+    """
+    if store.pending():
+        raise Refused("another commit is waiting for its confirmation")
+    before = vtysh.running()
+    if before != base:
+        changed = "; ".join(text.difference(before, base)) or "the order of lines"
+        raise Refused(
+            f"the running configuration changed since the candidate was loaded: {changed}"
+        )
+    facts = {"message": message, "user": user, "digest": digest(prediction)}
+    store.arm(revert_in or GUARD, {"before": before, "committed": prediction, **facts})
+    left = converge(prediction)
+    if left:
+        raise Refused(_restore(before, left))
+    store.record("commit", revert_in=revert_in, **facts)
+    if not revert_in:
+        _keep(before)
+    return {}
+
+
+def _restore(before: str, left: list[str]) -> str:
+    """Undo a commit that did not reach its goal; if that fails too, the timer tries again."""
+    remaining = converge(before)
+    reasons = "; ".join(left)
+    if remaining:
+        return (
+            f"the commit failed ({reasons}) and the RESTORE IS INCOMPLETE: {'; '.join(remaining)}"
+        )
+    store.disarm()
+    return f"the commit failed and was undone; these lines did not take: {reasons}"
+
+
+def confirm() -> Answer:
+    """Keep the waiting commit, also across a reboot. Raises Refused."""
+    waiting = store.pending()
+    if not waiting:
+        raise Refused("no commit is waiting for confirmation; it may have returned by itself")
+    changed = text.difference(vtysh.running(), waiting["committed"])
+    if changed:
+        raise Refused(f"the device no longer has what was committed: {'; '.join(changed)}")
+    _keep(waiting["before"])
+    store.record("confirm", digest=waiting["digest"])
+    return {}
+
+
+def _keep(before: str) -> None:
+    store.disarm()
+    store.write(store.ROLLBACK, before)
+    _write_startup()
+
+
+def _write_startup() -> None:
+    vtysh.write_startup()
+    Path("/etc/hostname").write_text(f"{socket.gethostname()}\n")  # in place: may be a mount
+
+
+def revert() -> Answer:
+    """Called by the timer: return to the configuration before the waiting commit, if any."""
+    waiting = store.pending()
+    if not waiting:
+        return {}
+    left = converge(waiting["before"])
+    if left:
+        raise Refused(f"the return is incomplete: {'; '.join(left)}")
+    store.disarm()
+    store.record("return", digest=waiting["digest"])
+    return {}
+
+
+def rollback() -> Answer:
+    """Return to the configuration before the last commit, waiting or kept. Raises Refused."""
+    if store.pending():
+        return revert()
+    before = store.read(store.ROLLBACK)
+    if before is None:
+        raise Refused("no earlier configuration is known")
+    left = converge(before)
+    if left:
+        raise Refused(f"the rollback is incomplete: {'; '.join(left)}")
+    _write_startup()
+    store.record("rollback", digest=digest(before))
+    return {}
+
+
+def status() -> Answer:
+    """Return {"pending": whether a commit waits, "seconds": until it returns, "message"}."""
+    waiting = store.pending()
+    if not waiting:
+        return {"pending": False}
+    left = max(0, round(waiting["until"] - time.time()))
+    return {"pending": True, "seconds": left, "message": waiting["message"]}
+
+
+def digest(content: str) -> str:
+    """Return the SHA-256 of a text, in hexadecimal."""
+    return hashlib.sha256(content.encode()).hexdigest()

@@ -1,0 +1,175 @@
+"""A shadow of the router: the same daemons and links in namespaces of their own.
+
+What FRR makes of a configuration only FRR knows: which lines it rejects, which disappear because
+they equal a default, how it writes the rest. So the candidate is loaded there first. The shadow has
+its own network, host name, processes and /run/frr; killing its first process leaves nothing behind.
+"""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from . import text, vtysh
+from .converge import converge, set_hostname
+
+SOCKETS = Path("/run/frr")
+# Hidden under empty memory file systems, so that the shadow can't touch the router's own.
+PRIVATE = (SOCKETS, Path("/var/log/frr"), Path("/var/lib/frr"))
+SYSLOG = Path("/run/systemd/journal/dev-log")
+# FRR prints these kernel settings as configuration.
+SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
+ENTER = ["unshare", "--net", "--uts", "--mount", "--pid", "--fork", "--kill-child"]
+TIMEOUT = 120  # seconds
+
+Router = dict[str, Any]
+
+
+class Rejected(Exception):
+    """The configuration can't be taken; the arguments are the reasons."""
+
+
+def describe_router() -> Router:
+    """Return what the shadow must imitate: daemons, links and kernel settings.
+
+    Two routers that are described alike predict alike.
+    """
+    links = json.loads(_do("ip", "-j", "link"))
+    names = sorted(path.stem for path in SOCKETS.glob("*.vty") if path.stem != "watchfrr")
+    return {
+        "links": [[x["ifname"], "POINTOPOINT" in x["flags"]] for x in links if x["ifname"] != "lo"],
+        "daemons": [_command(name) for name in sorted(names, key=lambda name: name != "zebra")],
+        "sysctls": {name: Path("/proc/sys", name).read_text().strip() for name in SYSCTLS},
+    }
+
+
+def _command(daemon: str) -> list[str]:
+    """Return how a daemon was started, as far as it changes its commands and defaults."""
+    process = Path("/proc", (SOCKETS / f"{daemon}.pid").read_text().strip())
+    argv = (process / "cmdline").read_text().split("\0")
+    command = [argv[0]]
+    for option, value in pairwise(argv):
+        if option in ("-M", "--module", "-F", "--profile"):
+            command += [option, value]
+    return command
+
+
+def run(router: Router, **task: Any) -> Any:
+    """Do a task in a fresh shadow (see `main`) and return its result. Raises Rejected."""
+    done = subprocess.run(
+        [*ENTER, sys.executable, "-I", sys.argv[0], "shadow"],
+        input=json.dumps({"router": router, **task}),
+        text=True,
+        capture_output=True,
+        timeout=TIMEOUT,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the shadow failed: {done.stderr[-2000:]}")
+    result = json.loads(done.stdout.splitlines()[-1])
+    if result["rejected"]:
+        raise Rejected(*result["rejected"])
+    return result
+
+
+def main(
+    router: Router, start: str, candidate: str | None = None, target: str | None = None
+) -> Any:
+    """Inside the namespaces: load `start`, then load `candidate` or converge to `target`.
+
+    Returns {"prediction": canonical text, "rejected": reasons}.
+    """
+    _build(router)
+    rejected: list[str] = []
+    if start:
+        vtysh.load(start)
+    if candidate is not None:
+        rejected = _not_reproduced(start) or _load_candidate(candidate)
+    _unprime(router, (start or "") + (candidate or ""))
+    if target is not None:
+        rejected = [f"no safe way leads there: {line}" for line in converge(target)]
+    return {"prediction": vtysh.running(), "rejected": rejected}
+
+
+def _not_reproduced(start: str) -> list[str]:
+    """A merge is only predictable on top of a configuration that FRR can read back."""
+    left = text.difference(start, vtysh.running()) if start else []
+    primed = {"router ospf"}  # see _build
+    return [f"the running line can't be read back: {line}" for line in left if line not in primed]
+
+
+def _load_candidate(candidate: str) -> list[str]:
+    if name := text.hostname(candidate):
+        set_hostname(name)
+    lines = candidate.splitlines()
+    return [
+        f"line {r.number}: {lines[r.number - 1].strip()}: {r.words}" for r in vtysh.load(candidate)
+    ]
+
+
+def _build(router: Router) -> None:
+    for directory in filter(Path.is_dir, PRIVATE):
+        _do("mount", "-t", "tmpfs", "-o", "mode=755,uid=frr,gid=frr", "tmpfs", str(directory))
+    if SYSLOG.exists():  # the shadow's daemons would fill the router's log
+        _do("mount", "--bind", "/dev/null", str(SYSLOG))
+    _do("mount", "-o", "remount,rw", "/proc/sys")
+    for name, value in router["sysctls"].items():
+        Path("/proc/sys", name).write_text(value)
+    _do("ip", "-force", "-batch", "-", given="\n".join(_link_commands(router["links"])))
+    zebra, *others = router["daemons"]
+    _start([zebra])  # first: a daemon that doesn't find zebra tries again only after 10 s
+    _start(others)
+    if _has_ospf(router):
+        _prime(router["links"])
+
+
+def _link_commands(links: list[tuple[str, bool]]) -> list[str]:
+    """Links of the same name and kind: OSPF's defaults differ on a point-to-point link."""
+    commands = ["link set lo up"]
+    for number, (name, point_to_point) in enumerate(links):
+        if point_to_point:
+            commands.append(f"tuntap add mode tun name {name}")
+        else:
+            commands.append(f"link add name {name} type veth peer name shadow-{number}")
+    return commands
+
+
+def _start(commands: list[list[str]]) -> None:
+    options = ["-d", "-A", "127.0.0.1", "-P", "0", "-f", "/dev/null"]
+    quiet: dict[str, Any] = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    started = [subprocess.Popen([*command, *options], **quiet) for command in commands]
+    for process in started:  # a daemon leaves the foreground when its sockets are open
+        if process.wait(TIMEOUT):
+            raise RuntimeError(f"{process.args!r} did not start")
+
+
+def _has_ospf(router: Router) -> bool:
+    return any(os.path.basename(command[0]) == "ospfd" for command in router["daemons"])
+
+
+def _prime(links: list[tuple[str, bool]]) -> None:
+    """Wait until ospfd knows the links; it asks for them only once it has an instance."""
+    vtysh.load("router ospf\nexit\n")
+    last = links[-1][0] if links else "lo"
+    until = time.monotonic() + 5
+    while "ifindex" not in vtysh.show(f"show ip ospf interface {last}"):
+        if time.monotonic() > until:
+            raise RuntimeError("ospfd does not see the links of the shadow")
+        time.sleep(0.01)
+
+
+def _unprime(router: Router, config: str) -> None:
+    if _has_ospf(router) and not re.search(r"^router ospf\s*$", config, re.MULTILINE):
+        vtysh.load("no router ospf\n")
+
+
+def _do(*command: str, given: str = "") -> str:
+    done = subprocess.run(command, input=given, text=True, capture_output=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{command}: {done.stderr}")
+    return done.stdout
