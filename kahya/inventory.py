@@ -7,7 +7,7 @@ from typing import Any
 
 from kahya.errors import InventoryError
 from kahya.inventory_check import Problem, check_file, check_hosts, check_systems
-from kahya.inventory_reader import RawHost, RawInventory, read
+from kahya.inventory_reader import RawHost, RawInventory, plain, read
 from kahya.model import Building, Host, System, Town
 from kahya.topology import derive
 
@@ -66,7 +66,7 @@ def _town(
     outside_names = raw.groups.get("outside", ())
     managed = {n: h for n, h in raw.hosts.items() if n not in outside_names}
     for name, host in managed.items():
-        place = next(b for b in raw.children["buildings"] if name in raw.groups[b])
+        place = plain(next(b for b in raw.children["buildings"] if name in raw.groups[b]))
         host.vars["building"] = {"name": place, **host.vars["building"]}
     derive({n: h.vars for n, h in managed.items()}, about["town"])
     buildings = {
@@ -80,12 +80,12 @@ def _town(
         language=about["town"].get("language", "en"),
         confirm_seconds=about.get("apply", {}).get("confirm_seconds", CONFIRM_SECONDS),
         buildings=buildings,
-        hosts={n: _host(h, h.vars["building"]["name"]) for n, h in managed.items()},
-        outside={n: _host(raw.hosts[n], "") for n in outside_names},
+        hosts={plain(n): _host(h, h.vars["building"]["name"]) for n, h in managed.items()},
+        outside={plain(n): _host(raw.hosts[n], "") for n in outside_names},
         systems=tuple(System(**{**s, "controls": tuple(s["controls"])}) for s in systems),
         secrets=raw.secrets,
     )
 
 
 def _host(raw: RawHost, building: str) -> Host:
-    return Host(raw.name, raw.vars["ansible_host"], building, raw.groups, raw.vars)
+    return Host(plain(raw.name), raw.vars["ansible_host"], building, raw.groups, raw.vars)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -131,12 +131,17 @@ class Change:
 
 @dataclass(frozen=True)
 class BlindSpot:
-    """A task whose effect can't be predicted, and why."""
+    """A task whose effect can't be predicted, and why.
+
+    ``deferred``: not yet, for something before it must exist first. Applying the plan ends there
+    too, so that nothing unseen happens; the next plan shows the rest.
+    """
 
     host: str
     system: str
     resource: str
     reason: str
+    deferred: bool = False
 
 
 @dataclass(frozen=True)
@@ -212,8 +217,10 @@ def _meaning(plan: HostPlan) -> list[object]:
         plan.system,
         plan.status,
         plan.base,
-        [change.id for change in plan.changes],
-        [[spot.resource, spot.reason] for spot in plan.blind_spots],
+        plan.reason,
+        # All of a change, not its id alone: what an approver is shown is part of what is approved.
+        [asdict(change) for change in plan.changes],
+        [asdict(spot) for spot in plan.blind_spots],
     ]
 
 

@@ -51,13 +51,18 @@ class Engine(Protocol):
 
 
 def refusal(approved: Approved, now: HostPlan) -> str:
-    """Return why ``now`` may not be applied under ``approved``, or "" when it may."""
+    """Return why ``now`` may not be applied under ``approved``, or "" when it may.
+
+    Deferred blind spots are no reason: the apply ends where the plan did.
+    """
     if now.status != "ok":
         return now.reason or now.status
-    if now.blind_spots:
-        spots = "; ".join(f"{spot.resource}: {spot.reason}" for spot in now.blind_spots)
-        return f"has blind spots: {spots}"
-    wanted, found = approved.get((now.host, now.system), frozenset()), {c.id: c for c in now.changes}
+    if blind := [spot for spot in now.blind_spots if not spot.deferred]:
+        return "has blind spots: " + "; ".join(f"{s.resource}: {s.reason}" for s in blind)
+    wanted, found = (
+        approved.get((now.host, now.system), frozenset()),
+        {c.id: c for c in now.changes},
+    )
     extra = [c.resource for i, c in found.items() if i not in wanted]
     missing = len(wanted - found.keys())
     if extra or missing:

@@ -1,0 +1,161 @@
+"""Servers through Ansible: a role in check mode is the plan, the same role for real the apply.
+
+Ansible runs in its own process and speaks JSON lines (ansible_callback/kahya_events.py) on a pipe;
+its human output is never read. A role helps with two tags: ``deferred`` on a debug task that says
+what can't be predicted before an earlier task is carried out (the role ends there), and
+``risk_data``, ``risk_restart`` or ``risk_cuts-path`` on a task whose change puts that at risk.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from kahya.engines.ansible_meaning import Event, to_changes, to_plan
+from kahya.engines.base import Approved, Progress, Task, refusal
+from kahya.errors import EngineError
+from kahya.model import Host, HostPlan, Outcome, System, Town
+from kahya.redact import redact
+
+CALLBACKS = Path(__file__).parent / "ansible_callback"
+PARALLEL = 10  # hosts at once; each takes a process of some 60 MB here
+KEEP_SSH_SECONDS = 30  # from the plan to the apply that follows it
+LAST_LINES = 5  # of Ansible's own complaint, when it can't run at all
+
+
+class AnsibleEngine:
+    """Runs the role that a system's ``source`` names, on the hosts of the system's group."""
+
+    def __init__(self, ssh_config: Path, workdir: Path) -> None:
+        self.ssh_config = ssh_config
+        self.workdir = workdir
+
+    def plan(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[HostPlan]:
+        """Run each role in check mode. See ``Engine.plan``.
+
+        Raises:
+            EngineError: Ansible could not run; the message holds its last words.
+        """
+        for task in tasks:
+            events = self._run(town, task.system, task.hosts, progress, check=True)
+            for host in task.hosts:
+                yield to_plan(host, task.system, events)
+
+    observe = plan
+
+    def apply(
+        self, town: Town, tasks: Sequence[Task], approved: Approved, progress: Progress
+    ) -> Iterator[Outcome]:
+        """Plan again, then run each role on the hosts whose changes are the approved ones.
+
+        Raises:
+            EngineError: Ansible could not run; the message holds its last words.
+        """
+        for task in tasks:
+            allowed = []
+            for host, now in zip(task.hosts, self.plan(town, [task], progress), strict=True):
+                if reason := refusal(approved, now):
+                    status = "unreachable" if now.status == "unreachable" else "refused"
+                    yield Outcome(host.name, task.system.name, status, reason=reason)
+                else:
+                    allowed.append(host)
+            events = self._run(town, task.system, allowed, progress) if allowed else []
+            yield from (_outcome(host, task.system, events) for host in allowed)
+
+    def _run(
+        self,
+        town: Town,
+        system: System,
+        hosts: Sequence[Host],
+        progress: Progress,
+        check: bool = False,
+    ) -> list[Event]:
+        """Run one role and return all that the callback told, with the secrets masked."""
+        root = next(p for p in Path(town.directory).resolve().parents if (p / system.source).is_dir())
+        command = [sys.executable, "-m", "ansible", "playbook", *(["--check"] if check else [])]
+        command += ["--diff", "--inventory", str(Path(town.directory).resolve())]
+        command += ["--limit", ",".join(h.name for h in hosts), str(self._playbook(system))]
+        reader, writer = os.pipe()
+        with tempfile.TemporaryFile(dir=self.workdir) as complaint, os.fdopen(reader) as pipe:
+            process = subprocess.Popen(
+                command,
+                cwd=root,
+                env=self._environment(root / system.source, writer),
+                stdin=subprocess.DEVNULL,
+                stdout=complaint,
+                stderr=complaint,
+                pass_fds=[writer],
+            )
+            os.close(writer)  # Ansible's own is the last one, so the pipe ends when it does
+            events = list(_follow(pipe, town, system, progress))
+            code = process.wait()
+            if not any(event["event"] == "end" for event in events):
+                complaint.seek(0)
+                words = complaint.read().decode(errors="replace").strip().splitlines()
+                text = redact("\n".join(words[-LAST_LINES:]), town.secrets)
+                raise EngineError(
+                    f"Ansible ended with {code} before the role {system.name} did:\n{text}",
+                    "Correct the role or the inventory as it says.",
+                )
+        return events
+
+    def _playbook(self, system: System) -> Path:
+        """Write the play of one role. It logs in by Kâhya's ssh_config, whatever the inventory says."""
+        play = {
+            "hosts": "all",
+            "gather_facts": False,
+            "vars": {
+                "ansible_ssh_host": "{{ inventory_hostname }}",
+                "ansible_ssh_common_args": "",
+                "kahya_in_rounds": True,
+            },
+            "roles": [Path(system.source).name],
+        }
+        path = self.workdir / f"ansible-{system.name}.yml"
+        path.write_text(json.dumps([play]), encoding="utf-8")
+        return path
+
+    def _environment(self, role: Path, events: int) -> dict[str, str]:
+        keep = f"-o ControlMaster=auto -o ControlPersist={KEEP_SSH_SECONDS}s"
+        return {
+            **os.environ,
+            "ANSIBLE_CONFIG": str(role.parents[1] / "ansible.cfg"),
+            "ANSIBLE_ROLES_PATH": str(role.parent),
+            "ANSIBLE_CALLBACK_PLUGINS": str(CALLBACKS),
+            "ANSIBLE_STDOUT_CALLBACK": "kahya_events",
+            "ANSIBLE_FORKS": str(PARALLEL),
+            "ANSIBLE_SSH_ARGS": f"-F {self.ssh_config} {keep}",
+            "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.workdir / "cp"),
+            "ANSIBLE_PIPELINING": "true",
+            "ANSIBLE_LOCAL_TEMP": str(self.workdir / "tmp"),
+            "KAHYA_EVENTS_FD": str(events),
+        }
+
+
+def _follow(
+    pipe: Iterable[str], town: Town, system: System, progress: Progress
+) -> Iterator[Event]:
+    """Yield the callback's lines with the secrets masked; the start of a task is progress."""
+    for line in pipe:
+        event: Event = redact(json.loads(line), town.secrets)
+        if event["event"] == "start":
+            progress(event["host"], system.name, event["task"])
+        else:
+            yield event
+
+
+def _outcome(host: Host, system: System, events: Sequence[Event]) -> Outcome:
+    """Return what a run did on ``host``; also one that failed halfway changed something."""
+    end = to_plan(host, system, events)
+    return Outcome(
+        host.name,
+        system.name,
+        {"ok": "applied", "unreachable": "unreachable"}.get(end.status, "failed"),  # type: ignore[arg-type] # mypy widens the literals to str
+        applied=to_changes(host, system, events),
+        reason=end.reason,
+    )

@@ -1,0 +1,126 @@
+"""Ansible callback: tells Kâhya what each task did, as JSON lines on an inherited pipe.
+
+It runs inside ansible-playbook and imports nothing of kahya. Only what is named in ``_event``
+is passed on: results hold loop items and variables, and those may hold secrets.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+
+from ansible.playbook.handler import Handler
+from ansible.plugins.callback import CallbackBase
+
+DOCUMENTATION = """
+name: kahya_events
+type: stdout
+short_description: JSON lines for Kâhya
+description: Writes one JSON object a line to the file descriptor in KAHYA_EVENTS_FD.
+"""
+
+PATHS = ("dest", "path")  # arguments that are told even of a task whose result is hidden
+HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+DEFERRED = "deferred"  # the tag of a debug task that says what cannot be predicted yet
+
+
+class CallbackModule(CallbackBase):
+    """Takes the place of Ansible's own output."""
+
+    CALLBACK_VERSION = 2.0
+    CALLBACK_TYPE = "stdout"
+    CALLBACK_NAME = "kahya_events"
+
+    def __init__(self):
+        super().__init__()
+        self._pipe = os.fdopen(int(os.environ["KAHYA_EVENTS_FD"]), "w", encoding="utf-8")
+
+    def v2_playbook_on_play_start(self, play):
+        handlers = [h for block in play.handlers for h in block.block]
+        handlers += [h for r in play.roles for b in r.get_handler_blocks(play) for h in b.block]
+        restarts = sorted({h.name for h in handlers if h.args.get("state") == "restarted"})
+        self._write(event="play", restarts=restarts)
+
+    def v2_runner_on_start(self, host, task):
+        self._write(event="start", host=host.name, task=task.name)
+
+    def v2_runner_on_ok(self, result):
+        if not result.task.loop:
+            self._tell_ok(result)
+
+    def v2_runner_item_on_ok(self, result):
+        self._tell_ok(result)
+
+    def v2_runner_on_skipped(self, result):
+        if not result.task.loop:
+            self._tell_skipped(result)
+
+    def v2_runner_item_on_skipped(self, result):
+        self._tell_skipped(result)
+
+    def v2_runner_on_failed(self, result, ignore_errors=False):
+        if not ignore_errors and not (result.task.loop and "results" in result.result):
+            self._tell("failed", result)
+
+    def v2_runner_item_on_failed(self, result):
+        if not result.task_fields.get("ignore_errors"):
+            self._tell("failed", result)
+
+    def v2_runner_on_unreachable(self, result):
+        self._tell("unreachable", result)
+
+    def v2_playbook_on_stats(self, stats):
+        self._write(event="end", hosts=sorted(stats.processed))
+        self._pipe.close()
+
+    def _tell_ok(self, result):
+        if DEFERRED in result.task.tags:
+            self._tell("deferred", result)
+        elif result.is_changed() and not isinstance(result.task, Handler):
+            self._tell("changed", result)
+
+    def _tell_skipped(self, result):
+        """Tell of tasks that were skipped for being a check, and not by their own condition."""
+        condition = str(result.result.get("false_condition", ""))
+        by_itself = "skipped_reason" in result.result or condition  # an empty loop; a `when`
+        if DEFERRED in result.task.tags or isinstance(result.task, Handler):
+            return
+        if not by_itself or "ansible_check_mode" in condition:
+            self._tell("skipped", result)
+
+    def _tell(self, event, result):
+        self._write(event=event, host=result.host.name, **_details(result))
+
+    def _write(self, **event):
+        self._pipe.write(json.dumps(event, default=str) + "\n")
+        self._pipe.flush()
+
+
+def _details(result):
+    task, data = result.task, result.result
+    diff = data.get("diff") or []
+    return {
+        "task": task.name,
+        "module": str(task.resolved_action or task.action).rpartition(".")[2],
+        "label": str(data["_ansible_item_label"]) if "_ansible_item_label" in data else "",
+        "args": _arguments(result),
+        "hidden": "censored" in data,
+        "checked": bool(result.task_fields.get("check_mode")),
+        "notify": list(result.task_fields.get("notify") or []),
+        "tags": list(task.tags),
+        "msg": str(data.get("msg", "")),
+        "queries": [str(query) for query in data.get("queries", [])],
+        "diff": diff if isinstance(diff, list) else [diff],
+    }
+
+
+def _arguments(result):
+    """Return what the role asked of the module, with the values the module itself reports.
+
+    Those are free of what the module knows to be secret.
+    """
+    asked = result.task_fields.get("args") or {}
+    if "censored" in result.result:
+        return {key: str(asked[key]) for key in PATHS if key in asked}
+    reported = result.result.get("invocation", {}).get("module_args", {})
+    return {k: v for k, v in reported.items() if k in asked and v != HIDDEN}

@@ -1,0 +1,152 @@
+"""What Ansible's results mean: the events of one run, told as changes and blind spots of a host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from difflib import unified_diff
+from typing import Any
+
+from kahya.model import BlindSpot, Change, Host, HostPlan, Risk, System, digest
+
+Event = dict[str, Any]
+"""One line of the callback: ``event`` says what happened, ``host`` where."""
+
+FILE_MODULES = ("assemble", "blockinfile", "copy", "file", "lineinfile", "replace", "template")
+SERVICE_MODULES = ("service", "systemd", "systemd_service")
+STATES = {
+    "absent": "remove",
+    "reloaded": "reload",
+    "restarted": "restart",
+    "started": "start",
+    "stopped": "stop",
+}
+VOLATILE = ("_original_basename", "checksum", "content", "src")  # of files: the diff says it
+HEADINGS = ("after_header", "before_header", "prepared")  # names of temporary files; prose
+
+
+def to_plan(host: Host, system: System, events: Sequence[Event]) -> HostPlan:
+    """Return what a run in check mode found on ``host``."""
+    if trouble := _trouble(host, system, events):
+        return trouble
+    return HostPlan(
+        host.name,
+        system.name,
+        "ok",
+        changes=to_changes(host, system, events),
+        blind_spots=tuple(_blind_spots(host, system, events)),
+    )
+
+
+def to_changes(host: Host, system: System, events: Sequence[Event]) -> tuple[Change, ...]:
+    """Return the changes that a run would make, or made, on ``host``: one for each loop item."""
+    restarts = {name for e in events if e["event"] == "play" for name in e["restarts"]}
+    return tuple(_change(host, system, e, restarts) for e in _of(host, events, "changed"))
+
+
+def _of(host: Host, events: Sequence[Event], *kinds: str) -> Iterator[Event]:
+    return (e for e in events if e["event"] in kinds and e["host"] == host.name)
+
+
+def _trouble(host: Host, system: System, events: Sequence[Event]) -> HostPlan | None:
+    for event in _of(host, events, "unreachable"):
+        return HostPlan(host.name, system.name, "unreachable", reason=event["msg"])
+    for event in _of(host, events, "failed"):
+        words = "its result is hidden (no_log)" if event["hidden"] else event["msg"]
+        where = event["label"] or event["task"]
+        return HostPlan(host.name, system.name, "error", reason=f"{where}: {words}")
+    if not any(host.name in e["hosts"] for e in events if e["event"] == "end"):
+        return HostPlan(host.name, system.name, "unknown", reason="Ansible left this host out")
+    return None
+
+
+def _blind_spots(host: Host, system: System, events: Sequence[Event]) -> Iterator[BlindSpot]:
+    for event in _of(host, events, "skipped", "deferred"):
+        deferred = event["event"] == "deferred"
+        reason = event["msg"] or "the task is skipped in check mode"
+        resource = event["label"] or event["task"]
+        yield BlindSpot(host.name, system.name, resource, reason, deferred)
+
+
+def _change(host: Host, system: System, event: Event, restarts: set[str]) -> Change:
+    risks = {tag.removeprefix("risk_") for tag in event["tags"] if tag.startswith("risk_")}
+    if event["args"].get("state") == "restarted" or restarts & set(event["notify"]):
+        risks.add("restart")
+    known: tuple[Risk, ...] = ("restart", "cuts-path", "data")
+    return Change(
+        host=host.name,
+        building=host.building,
+        system=system.name,
+        engine="ansible",
+        resource=_resource(event),
+        action=_action(event),
+        diff=_diff(event),
+        effect=_effect(event),
+        risk=tuple(risk for risk in known if risk in risks),
+        reversible="data" not in risks,
+        then=tuple(event["notify"]),
+    )
+
+
+def _resource(event: Event) -> str:
+    args, module = event["args"], event["module"]
+    path, name = args.get("dest") or args.get("path"), args.get("name")
+    if module in FILE_MODULES and path:
+        return f"file {path}"
+    if module == "apt" and name:
+        return f"package {', '.join(name)}"
+    if module in SERVICE_MODULES and name:
+        return f"service {name}"
+    return str(event["label"] or event["task"])
+
+
+def _action(event: Event) -> str:
+    """Return a verb that is the same in check mode and for real; a task's name begins with one."""
+    if action := STATES.get(event["args"].get("state", "")):
+        return action
+    for part in event["diff"]:
+        if "before" in part and event["module"] in FILE_MODULES:
+            return "change" if part["before"] else "create"
+    return str(event["task"]).partition(" ")[0].lower()
+
+
+def _effect(event: Event) -> Any:
+    """Return the change as plain data that no second run alters."""
+    args = {k: _plain(v) for k, v in event["args"].items() if k not in VOLATILE}
+    parts = [{k: v for k, v in part.items() if k not in HEADINGS} for part in event["diff"]]
+    return {
+        "module": event["module"],
+        "args": args,
+        "states": [{k: digest(_plain(v)) for k, v in part.items()} for part in parts if part],
+    }
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, float) else value
+
+
+def _diff(event: Event) -> str:
+    if event["hidden"]:
+        return "(not shown: it holds a secret)"
+    shown = [text for part in event["diff"] if (text := _one_diff(part, _resource(event)))]
+    if not shown and event["queries"]:
+        shown = [f"+{query}" for query in event["queries"]]
+    if not shown:
+        shown = [f"+{k}: {v}" for k, v in event["args"].items() if k not in VOLATILE]
+    return "\n".join(shown)
+
+
+def _one_diff(part: dict[str, Any], resource: str) -> str:
+    if "before" not in part or "after" not in part:
+        return str(part.get("prepared", "")).strip()
+    before, after = (_lines(part[side]) for side in ("before", "after"))
+    return "\n".join(unified_diff(before, after, f"{resource} (now)", f"{resource} (then)", "", "", 2, ""))
+
+
+def _lines(state: Any) -> list[str]:
+    if isinstance(state, dict):
+        return [f"{key}: {state[key]}" for key in sorted(state)]
+    return str(state).splitlines()
