@@ -1,0 +1,243 @@
+"""The lab's hosts: the image they start from, and podman containers made of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import resource
+import subprocess
+import tarfile
+import tempfile
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from blueprint import Machine
+from mirror import RELEASE, sources
+from tools import LabError, run
+
+RECIPE = Path(__file__).parent / "image.sh"
+INCLUDE = (
+    "ca-certificates,dbus,iproute2,iputils-ping,nftables,openssh-server,procps,python3,sudo,"
+    "systemd,systemd-sysv"
+)
+LOGIN = "kahya"
+LOGIN_ID = 1000
+CAPABILITIES = "NET_ADMIN,NET_RAW,AUDIT_WRITE"
+ROUTER_CAPABILITIES = f"{CAPABILITIES},SYS_ADMIN"  # frr.service hangs without SYS_ADMIN
+ROUTER_SYSCTLS = (
+    "net.ipv4.ip_forward=1",
+    # Loose: answers may come back through another tunnel than the one they left by.
+    "net.ipv4.conf.all.rp_filter=2",
+    "net.ipv4.conf.default.rp_filter=2",
+)
+INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
+INOTIFY_ROOM = 1024
+LAB, SPEC, HOST_KEY = "kahya.lab", "kahya.spec", "kahya.hostkey"
+"""Labels: podman itself remembers what belongs to which lab, and what it was made from."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container as podman reports it; ``pid`` is 0 when it doesn't run."""
+
+    name: str
+    pid: int
+    spec: str
+    host_key: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether it is switched on."""
+        return self.pid > 0
+
+
+@dataclass
+class Podman:
+    """podman with this machine's own settings or, where they can't work, the project's.
+
+    Args:
+        cache: folder that keeps the choice.
+    """
+
+    cache: Path
+    env: dict[str, str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Take up the choice made earlier."""
+        own = {"CONTAINERS_CONF": str(self.settings)} if self.settings.exists() else {}
+        self.env = {**os.environ, **own}
+
+    @property
+    def settings(self) -> Path:
+        """The project's own containers.conf; it exists only where it is needed."""
+        return self.cache / "containers.conf"
+
+    def __call__(self, *arguments: str, text: str | bytes | None = None) -> str:
+        """Run podman and return what it printed."""
+        return run(["podman", *arguments], text, self.env)
+
+    def choose(self, image: str) -> str:
+        """Find out which settings run a container here, and return their name."""
+        if self.settings.exists() or (self.cache / "podman-default").exists():
+            return "the project's" if self.settings.exists() else "podman's own"
+        probe = ("run", "--rm", "--network", "none", image, "true")
+        try:
+            self(*probe)
+        except LabError:
+            self._lower_limits()
+            self(*probe)
+            return "the project's"
+        (self.cache / "podman-default").touch()
+        return "podman's own"
+
+    def _lower_limits(self) -> None:
+        files = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+        self.settings.write_text(
+            '[engine]\nruntime = "runc"\n\n[containers]\n'
+            f'default_ulimits = ["nofile={files}:{files}", "nproc=10000:10000"]\n',
+            encoding="utf-8",
+        )
+        self.env["CONTAINERS_CONF"] = str(self.settings)
+
+    def image(self, say: Callable[[str], None]) -> str:
+        """Return the name of the hosts' image; build it when its recipe has changed."""
+        tolerance = [
+            f'Acquire::{key} "false";'
+            for key in ("Check-Valid-Until", "Check-Date")
+            if run(["apt-config", "shell", "V", f"Acquire::{key}"]).strip() == "V='false'"
+        ]  # a mirror that is a snapshot of the past needs it, here as in the lab
+        recipe = repr((RECIPE.read_text(encoding="utf-8"), INCLUDE, tolerance)).encode()
+        name = f"localhost/kahya-lab:{hashlib.sha256(recipe).hexdigest()[:12]}"
+        if self("images", "--quiet", name):
+            return name
+        say(f"building the image {name} (Debian {RELEASE}, about a minute)")
+        where = sources()
+        lists = [
+            f"deb {where[RELEASE]} {RELEASE} main",
+            f"deb {where[RELEASE]} {RELEASE}-updates main",
+            f"deb {where[f'{RELEASE}-security']} {RELEASE}-security main",
+        ]
+        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={INCLUDE}"]
+        command += [f"--aptopt={option}" for option in tolerance]
+        command += [f"--customize-hook={RECIPE}", RELEASE, "-", *lists]
+        imported = ["podman", "import", "--quiet", "--change", "STOPSIGNAL SIGRTMIN+3", "-", name]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as build:
+            subprocess.run(
+                imported, stdin=build.stdout, stdout=subprocess.DEVNULL, env=self.env, check=True
+            )
+        if build.returncode:
+            self("rmi", name)
+            raise LabError(f"mmdebstrap ended {build.returncode}; it said above why")
+        return name
+
+    def containers(self, lab: str) -> dict[str, Container]:
+        """Return the lab's containers by name of host, whatever state they are in."""
+        rows = self("ps", "--all", "--filter", f"label={LAB}={lab}", "--format", "json")
+        found = (_container(row) for row in json.loads(rows or "[]"))
+        return {container.name: container for container in found}
+
+    def create(self, lab: str, machine: Machine, image: str, key: str) -> None:
+        """Make the host as it is on day zero, switched off: own host key, our login key."""
+        name = container_name(lab, machine.name)
+        host_key = _host_key(machine.name)
+        labels = {LAB: lab, SPEC: spec(machine, image, key), HOST_KEY: host_key[1]}
+        options = [f"--label={k}={v}" for k, v in labels.items()]
+        options.append(f"--cap-add={ROUTER_CAPABILITIES if machine.routes else CAPABILITIES}")
+        if machine.routes:
+            options += ["--device=/dev/net/tun", *(f"--sysctl={s}" for s in ROUTER_SYSCTLS)]
+        options += ["--network=none", "--no-hosts", "--systemd=always", "--log-driver=none"]
+        self("create", "--name", name, "--hostname", machine.name, *options, image, "/sbin/init")
+        # Without archive=false podman gives every file to root.
+        self("cp", "--archive=false", "-", f"{name}:/", text=_day_zero(machine.name, host_key, key))
+
+    def start(self, lab: str, hosts: Iterable[str]) -> None:
+        """Switch hosts on."""
+        if names := [container_name(lab, host) for host in hosts]:
+            self("start", *names)
+
+    def remove(self, lab: str, hosts: Iterable[str]) -> None:
+        """Remove hosts, whether they run or not."""
+        if names := [container_name(lab, host) for host in hosts]:
+            self("rm", "--force", "--ignore", "--time", "0", *names)
+
+
+def make_room(say: Callable[[str], None]) -> None:
+    """Raise the machine's limit on inotify instances if it is too low for many systemds.
+
+    Each host holds about seven. Past the limit (128 on Debian, for all of root's processes) a host
+    stays halfway through its boot without a word. The limit returns with the next reboot.
+    """
+    if int(INOTIFY_LIMIT.read_text(encoding="ascii")) < INOTIFY_ROOM:
+        say(f"raising this machine's fs.inotify.max_user_instances to {INOTIFY_ROOM}")
+        INOTIFY_LIMIT.write_text(f"{INOTIFY_ROOM}\n", encoding="ascii")
+
+
+def container_name(lab: str, host: str) -> str:
+    """Return the name of a host's container."""
+    return f"kahya-{lab}-{host}"
+
+
+def spec(machine: Machine, image: str, key: str) -> str:
+    """Return a digest of what the container is made from: another one means making it anew."""
+    made_from = repr((machine, image, key, ROUTER_CAPABILITIES, ROUTER_SYSCTLS))
+    return hashlib.sha256(made_from.encode()).hexdigest()[:16]
+
+
+def settle(pid: int) -> None:
+    """Do for a host that was just switched on what its own boot cannot: network sysctls.
+
+    podman leaves /proc/sys read-only, so systemd-sysctl was skipped. The network's keys belong to
+    the container's own namespace and are opened; the others are the machine's, and stay closed.
+    """
+    mounts = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")
+    if " /proc/sys/net " in mounts:
+        return
+    script = (
+        "mount --bind /proc/sys/net /proc/sys/net && mount -o remount,rw,bind /proc/sys/net"
+        " && { /lib/systemd/systemd-sysctl || :; }"  # fails where /etc/sysctl.d has a closed key
+    )
+    run(["nsenter", "-t", str(pid), "-m", "-n", "sh", "-c", script])
+
+
+def _container(row: dict[str, Any]) -> Container:
+    labels = row["Labels"]
+    name = row["Names"][0].removeprefix(f"kahya-{labels[LAB]}-")
+    pid = row["Pid"] if row["State"] == "running" else 0
+    return Container(name, pid, labels[SPEC], labels[HOST_KEY])
+
+
+def _host_key(host: str) -> tuple[str, str]:
+    """Return a new private host key and its public half (type and key, no comment)."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "key")
+        run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", f"root@{host}", "-f", str(path)])
+        public = path.with_suffix(".pub").read_text(encoding="ascii").split()
+        return path.read_text(encoding="ascii"), " ".join(public[:2])
+
+
+def _day_zero(host: str, host_key: tuple[str, str], key: str) -> bytes:
+    """Return a tar archive of the files in which this host differs from every other."""
+    hosts = f"127.0.0.1 localhost\n127.0.1.1 {host}\n::1 localhost ip6-localhost ip6-loopback\n"
+    files = [
+        ("etc/hosts", hosts, 0o644, 0),
+        ("etc/ssh/ssh_host_ed25519_key", host_key[0], 0o600, 0),
+        ("etc/ssh/ssh_host_ed25519_key.pub", f"{host_key[1]} root@{host}\n", 0o644, 0),
+        (f"home/{LOGIN}/.ssh", None, 0o700, LOGIN_ID),
+        (f"home/{LOGIN}/.ssh/authorized_keys", f"{key}\n", 0o600, LOGIN_ID),
+    ]
+    archive = io.BytesIO()
+    with tarfile.open(fileobj=archive, mode="w") as tar:
+        for path, text, mode, user in files:
+            entry = tarfile.TarInfo(path)
+            entry.mode, entry.uid, entry.gid = mode, user, user
+            data = (text or "").encode()
+            entry.type = tarfile.REGTYPE if text is not None else tarfile.DIRTYPE
+            entry.size = len(data)
+            tar.addfile(entry, io.BytesIO(data))
+    return archive.getvalue()
+
+

@@ -1,0 +1,251 @@
+"""A town on one machine: every host of an inventory as a container, its buildings as bridges.
+
+`scripts/lab` calls this. There is no list of hosts here: the inventory is the lab.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from blueprint import Blueprint, Machine, blueprint
+from containers import LOGIN, Container, Podman, container_name, make_room, settle, spec
+from mirror import Mirror, end_all
+from tools import LabError, missing, own, run
+from wires import Namespace, listens, ports_of
+
+ROOT = Path(__file__).resolve().parents[2]
+SSH = 22
+PATIENCE = 60.0
+"""Seconds that a host may take from power-on until it accepts logins."""
+
+Say = Callable[[str], None]
+
+
+@dataclass
+class Lab:
+    """The lab of one inventory in this checkout.
+
+    Args:
+        inventory: folder of the town.
+        say: told each step before it is taken.
+    """
+
+    inventory: Path
+    say: Say = print
+
+    @cached_property
+    def blueprint(self) -> Blueprint:
+        """What was last brought up."""
+        return Blueprint.read(self.directory / "blueprint.json")
+
+    @cached_property
+    def podman(self) -> Podman:
+        """podman with the settings that work here."""
+        return Podman(self.cache)
+
+    @property
+    def id(self) -> str:
+        """Tells this lab from those of other checkouts and inventories."""
+        return hashlib.sha256(f"{ROOT}/{self.inventory.name}".encode()).hexdigest()[:8]
+
+    @property
+    def directory(self) -> Path:
+        """Where the key to the lab and the hosts' keys are; private."""
+        return ROOT / ".kahya" / "labs" / self.inventory.name
+
+    @property
+    def cache(self) -> Path:
+        """What all labs of the checkout share, and what outlives them."""
+        return ROOT / ".kahya" / "cache"
+
+    @property
+    def mirror(self) -> Mirror:
+        """The package cache."""
+        return Mirror(self.cache)
+
+    @property
+    def namespace(self) -> Namespace:
+        """The network that the hosts are plugged into."""
+        return Namespace(f"kahya-{self.id}")
+
+    def up(self, limit: tuple[str, ...] = ()) -> None:
+        """Bring the lab, or only the hosts in ``limit``, to day zero or back to running.
+
+        What is there already and still fits the inventory stays as it is.
+        """
+        from kahya.inventory import load  # noqa: PLC0415 - all the rest works without Ansible
+
+        if packages := missing():
+            raise LabError(f"missing: {' '.join(packages)}", "Run scripts/lab deps --install.")
+        with self._alone():
+            self.blueprint = blueprint(load(self.inventory))
+            wanted = self.blueprint.pick(limit)
+            key = self._key()
+            self.blueprint.write(self.directory / "blueprint.json")
+            image = self.podman.image(self.say)
+            self.say(f"podman works with {self.podman.choose(image)} settings")
+            make_room(self.say)
+            self._network()
+            self._create(wanted, image, key)
+            self._switch_on(wanted)
+            self._wait(wanted)
+            self.say(f"lab {self.id} is up: {len(wanted)} hosts")
+
+    def down(self) -> None:
+        """Remove everything but the image and the package cache; may be half there, or gone."""
+        with self._alone():
+            self.podman.remove(self.id, self.podman.containers(self.id))
+            end_all(self.namespace)
+            self.namespace.remove()
+            if self.directory.exists():
+                shutil.rmtree(self.directory)
+            if not any(path.is_dir() for path in self.directory.parent.iterdir()):
+                self.mirror.stop()
+            self.say(f"lab {self.id} is down")
+
+    def stop(self, host: str) -> None:
+        """Switch a host off."""
+        self._container(host)
+        self.podman("stop", "--time", "5", container_name(self.id, host))
+
+    def start(self, host: str) -> None:
+        """Switch a host on again and wait until it accepts logins."""
+        self._container(host)
+        machines = self.blueprint.pick([host])
+        self._switch_on(machines)
+        self._wait(machines)
+
+    def status(self) -> list[tuple[str, str, str, str]]:
+        """Return name, building, addresses and state of all parts; a sound part is "up"."""
+        there = self.podman.containers(self.id)
+        hosts = [
+            (m.name, m.building, " ".join(m.addresses), _state(m, there.get(m.name)))
+            for m in self.blueprint.machines
+        ]
+        mirrors = [
+            ("mirror", m.bridge, m.address, "up" if self.mirror.relays(self.namespace, m) else "down")
+            for m in self.blueprint.mirrors
+        ]
+        return hosts + mirrors
+
+    def pid(self, host: str) -> int:
+        """Return the process that holds a running host's namespaces.
+
+        Raises:
+            LabError: it doesn't run.
+        """
+        container = self._container(host)
+        if not container.runs:
+            raise LabError(f"{host} is switched off", f"Run scripts/lab start {host}.")
+        return container.pid
+
+    def seat(self) -> list[str]:
+        """Return the words that put a command where the admin sits: in the workstation's network.
+
+        A town without a workstation is administered from the building bridges themselves.
+        """
+        if self.blueprint.desk is None:
+            return self.namespace.command()
+        return ["nsenter", "-t", str(self.pid(self.blueprint.desk)), "-n", "--"]
+
+    def _container(self, host: str) -> Container:
+        self.blueprint.pick([host])
+        try:
+            return self.podman.containers(self.id)[host]
+        except KeyError:
+            raise LabError(f"{host} isn't there", "Run scripts/lab up.") from None
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the checkout's labs for one who changes them."""
+        labs = self.directory.parent
+        for folder in (labs.parent, labs, self.cache):
+            if not folder.exists():
+                folder.mkdir(mode=0o700)
+                own(folder)
+        with (labs / ".lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+
+    def _key(self) -> str:
+        """Return the public key that logs in everywhere; make it on the first day."""
+        path = self.directory / "id_ed25519"
+        if not path.exists():
+            self.directory.mkdir(mode=0o700, exist_ok=True)
+            run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", LOGIN, "-f", str(path)])
+            for file in (self.directory, path, path.with_suffix(".pub")):
+                own(file)
+        return path.with_suffix(".pub").read_text(encoding="ascii").strip()
+
+    def _network(self) -> None:
+        self.say(f"network namespace {self.namespace.name}")
+        mirrors = self.blueprint.mirrors
+        self.namespace.add(self.blueprint.bridges, [(m.bridge, m.address) for m in mirrors])
+        if self.mirror.start():
+            self.say("package mirror started")
+        for where in mirrors:
+            self.mirror.relay(self.namespace, where)
+
+    def _create(self, wanted: tuple[Machine, ...], image: str, key: str) -> None:
+        there = self.podman.containers(self.id)
+        specs = {m.name: spec(m, image, key) for m in wanted}
+        known = {m.name for m in self.blueprint.machines}
+        stale = [n for n, c in there.items() if n not in known or c.spec != specs.get(n, c.spec)]
+        self.podman.remove(self.id, stale)
+        new = [m for m in wanted if m.name not in there or m.name in stale]
+        if new:
+            self.say(f"creating {', '.join(m.name for m in new)}")
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            list(pool.map(lambda m: self.podman.create(self.id, m, image, key), new))
+        path = self.directory / "known_hosts"
+        path.write_text(known_hosts(self.blueprint.machines, self.podman.containers(self.id)), "ascii")
+        own(path)
+
+    def _switch_on(self, wanted: tuple[Machine, ...]) -> None:
+        there = self.podman.containers(self.id)
+        off = [m.name for m in wanted if not there[m.name].runs]
+        if off:
+            self.say(f"switching on {', '.join(off)}")
+        self.podman.start(self.id, off)
+        there = self.podman.containers(self.id)
+        for machine in wanted:
+            self.namespace.plug(machine, there[machine.name].pid)
+            settle(there[machine.name].pid)
+
+    def _wait(self, wanted: tuple[Machine, ...]) -> None:
+        there = self.podman.containers(self.id)
+        deadline = time.monotonic() + PATIENCE
+        for machine in wanted:
+            while not listens(there[machine.name].pid, SSH):
+                if time.monotonic() > deadline:
+                    raise LabError(f"{machine.name} accepts no logins after {PATIENCE:.0f} s")
+                time.sleep(0.1)
+
+
+def known_hosts(machines: tuple[Machine, ...], there: dict[str, Container]) -> str:
+    """Return a line per host: its name and all its addresses, then its key."""
+    return "".join(
+        f"{','.join((m.name, *m.addresses))} {there[m.name].host_key}\n"
+        for m in machines
+        if m.name in there
+    )
+
+
+def _state(machine: Machine, container: Container | None) -> str:
+    if container is None:
+        return "missing"
+    if not container.runs:
+        return "off"
+    if not {port.name for port in machine.ports} <= ports_of(container.pid):
+        return "unplugged"
+    return "up" if listens(container.pid, SSH) else "no ssh"

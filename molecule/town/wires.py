@@ -1,0 +1,109 @@
+"""The lab's network: a namespace with one bridge per LAN and one for the WAN, and veth pairs.
+
+Nothing of it is in the machine's own network: no address, route, sysctl or firewall rule.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from blueprint import WAN, Machine, Port
+from tools import run
+
+@dataclass(frozen=True)
+class Namespace:
+    """A network namespace of the machine, by name."""
+
+    name: str
+
+    @property
+    def exists(self) -> bool:
+        """Whether it is there."""
+        return Path("/run/netns", self.name).exists()
+
+    def command(self, *command: str) -> list[str]:
+        """Return ``command`` so that it runs inside."""
+        return ["ip", "netns", "exec", self.name, *command]
+
+    def links(self) -> set[str]:
+        """Return the names of its interfaces."""
+        return {link["ifname"] for link in json.loads(run(["ip", "-n", self.name, "-j", "link"]))}
+
+    def add(self, bridges: Iterable[str], addresses: Iterable[tuple[str, str]]) -> None:
+        """Create it with its bridges and the ``(bridge, CIDR)`` addresses; may be there already."""
+        if not self.exists:
+            run(["ip", "netns", "add", self.name])
+        # Silent and no way through: it would bring IPv6 chatter to the WAN, and join the LANs.
+        quiet = "net.ipv4.ip_forward=0 net.ipv6.conf.all.disable_ipv6=1".split()
+        run(self.command("sysctl", "-qw", *quiet, "net.ipv6.conf.default.disable_ipv6=1"))
+        there = self.links()
+        lines = [f"link add {b} type bridge" for b in bridges if b not in there]
+        lines += [f"link set {b} up" for b in ("lo", *bridges)]
+        lines += [f"address replace {address} dev {b}" for b, address in addresses]
+        self._batch(lines)
+
+    def plug(self, machine: Machine, pid: int) -> None:
+        """Connect the network namespace of process ``pid``; what is connected already stays."""
+        there = self.links()
+        for port in machine.ports:
+            cable = cable_name(machine, port)
+            if cable in there and port.name in ports_of(pid):
+                continue
+            self._batch(
+                ([f"link del {cable}"] if cable in there else [])
+                + [
+                    f"link add {cable} type veth peer name {port.name} netns {pid}",
+                    f"link set {cable} alias {machine.name}.{port.name} master {port.bridge} up",
+                ]
+            )
+        lines = ["link set lo up"]
+        for port in machine.ports:
+            quiet = " addrgenmode none" if port.bridge == WAN else ""  # the carrier has no IPv6
+            lines += [f"address replace {port.address} dev {port.name}"]
+            lines += [f"link set {port.name}{quiet} up"]
+        if machine.gateway:
+            lines += [f"route replace default via {machine.gateway}"]
+        run(["nsenter", "-t", str(pid), "-n", "ip", "-batch", "-"], "\n".join(lines))
+
+    def pids(self) -> list[int]:
+        """Return the processes that run inside."""
+        return [int(pid) for pid in run(["ip", "netns", "pids", self.name]).split()]
+
+    def remove(self) -> None:
+        """Delete it with its bridges and cables, if it is there."""
+        if self.exists:
+            run(["ip", "netns", "del", self.name])
+
+    def _batch(self, lines: list[str]) -> None:
+        run(["ip", "-n", self.name, "-batch", "-"], "\n".join(lines))
+
+
+def cable_name(machine: Machine, port: Port) -> str:
+    """Return the name of the bridge's end: names of interfaces have at most 15 characters."""
+    return "v" + hashlib.sha256(f"{machine.name}.{port.name}".encode()).hexdigest()[:12]
+
+
+def ports_of(pid: int) -> set[str]:
+    """Return the interfaces that process ``pid`` has; none when it is gone."""
+    try:
+        lines = Path(f"/proc/{pid}/net/dev").read_text(encoding="ascii").splitlines()[2:]
+    except FileNotFoundError:
+        return set()
+    return {line.split(":")[0].strip() for line in lines}
+
+
+def listens(pid: int, port: int) -> bool:
+    """Return whether something listens on TCP ``port`` in the network of process ``pid``."""
+    for table in ("tcp", "tcp6"):
+        try:
+            rows = Path(f"/proc/{pid}/net/{table}").read_text(encoding="ascii").splitlines()[1:]
+        except FileNotFoundError:
+            continue  # the process is gone, or the kernel has no IPv6
+        for _, local, _, state, *_ in (row.split() for row in rows):
+            if state == "0A" and int(local.rsplit(":", 1)[1], 16) == port:
+                return True
+    return False
