@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from napalm.base.exceptions import CommandErrorException
 
 from . import translate
+from .bgp_config import bgp_config
 
 if TYPE_CHECKING:
     from .transport import Result
@@ -87,6 +88,10 @@ class Getters:
         sessions = self._vtysh_json("show bgp vrf all neighbors")
         return translate.bgp_neighbors_detail(sessions, neighbor_address)
 
+    def get_bgp_config(self, group: str = "", neighbor: str = "") -> Model:
+        """Return the configured peer groups and peers, with their keys; "_" is no group."""
+        return bgp_config(self._vtysh("show running-config"), group, neighbor)
+
     def get_lldp_neighbors(self) -> Model:
         """Return who is at the other end of each link. NotImplementedError without lldpd."""
         return translate.lldp(self._lldp())
@@ -98,7 +103,7 @@ class Getters:
 
     def _lldp(self) -> Model:
         done = self._run("lldpcli -f json show neighbors details")
-        if done.status == 127 or "command not found" in done.err:
+        if "not found" in done.err:
             raise NotImplementedError("lldpd is not installed on the device")
         if done.status:
             raise CommandErrorException(done.err.strip())

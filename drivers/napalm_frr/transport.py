@@ -97,7 +97,7 @@ class Transport:
         ours, theirs = socket.socketpair()
         with theirs:
             self._proxy = subprocess.Popen(
-                ["/bin/sh", "-c", f"exec {command}"], stdin=theirs, stdout=theirs
+                ["/bin/sh", "-c", f"exec {command}"], stdin=theirs.fileno(), stdout=theirs.fileno()
             )
         return ours
 

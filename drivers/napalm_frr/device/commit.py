@@ -20,14 +20,15 @@ GUARD = 300
 Answer = dict[str, Any]
 
 
-class Refused(Exception):
+class RefusedError(Exception):
     """The request can't be carried out; the device is as it was unless the words say otherwise."""
 
 
 def stage(mode: str, candidate: str) -> Answer:
     """Try a candidate (mode "replace" or "merge") on the shadow.
 
-    Returns {"base": running, "prediction": what running would be}, both canonical. Raises Rejected.
+    Returns {"base": running, "prediction": what running would be}, both canonical.
+    Raises RejectedError.
     """
     raw = vtysh.show("show running-config")
     base = text.canonical(raw)
@@ -56,27 +57,29 @@ def _check_profile(raw: str, candidate: str) -> None:
     in_use = [line for line in raw.splitlines() if line.startswith("frr defaults ")]
     for number, line in enumerate(candidate.splitlines(), 1):
         if line.startswith("frr defaults ") and line.split() != in_use[0].split():
-            raise shadow.Rejected(f"line {number}: {line}: this device runs with {in_use[0]!r}")
+            raise shadow.RejectedError(
+                f"line {number}: {line}: this device runs with {in_use[0]!r}"
+            )
 
 
 def commit(base: str, prediction: str, message: str, user: str, revert_in: int | None) -> Answer:
     """Take the device to a staged prediction; with `revert_in` (seconds) until confirmed only.
 
-    `base` is the running configuration that the prediction was made for. Raises Refused.
+    `base` is the running configuration that the prediction was made for. Raises RefusedError.
     """
     if store.pending():
-        raise Refused("another commit is waiting for its confirmation")
+        raise RefusedError("another commit is waiting for its confirmation")
     before = vtysh.running()
     if before != base:
         changed = "; ".join(text.difference(before, base)) or "the order of lines"
-        raise Refused(
+        raise RefusedError(
             f"the running configuration changed since the candidate was loaded: {changed}"
         )
     facts = {"message": message, "user": user, "digest": digest(prediction)}
     store.arm(revert_in or GUARD, {"before": before, "committed": prediction, **facts})
     left = converge(prediction)
     if left:
-        raise Refused(_restore(before, left))
+        raise RefusedError(_restore(before, left))
     store.record("commit", revert_in=revert_in, **facts)
     if not revert_in:
         _keep(before)
@@ -96,13 +99,13 @@ def _restore(before: str, left: list[str]) -> str:
 
 
 def confirm() -> Answer:
-    """Keep the waiting commit, also across a reboot. Raises Refused."""
+    """Keep the waiting commit, also across a reboot. Raises RefusedError."""
     waiting = store.pending()
     if not waiting:
-        raise Refused("no commit is waiting for confirmation; it may have returned by itself")
+        raise RefusedError("no commit is waiting for confirmation; it may have returned by itself")
     changed = text.difference(vtysh.running(), waiting["committed"])
     if changed:
-        raise Refused(f"the device no longer has what was committed: {'; '.join(changed)}")
+        raise RefusedError(f"the device no longer has what was committed: {'; '.join(changed)}")
     _keep(waiting["before"])
     store.record("confirm", digest=waiting["digest"])
     return {}
@@ -126,22 +129,22 @@ def revert() -> Answer:
         return {}
     left = converge(waiting["before"])
     if left:
-        raise Refused(f"the return is incomplete: {'; '.join(left)}")
+        raise RefusedError(f"the return is incomplete: {'; '.join(left)}")
     store.disarm()
     store.record("return", digest=waiting["digest"])
     return {}
 
 
 def rollback() -> Answer:
-    """Return to the configuration before the last commit, waiting or kept. Raises Refused."""
+    """Return to the configuration before the last commit, waiting or kept. Raises RefusedError."""
     if store.pending():
         return revert()
     before = store.read(store.ROLLBACK)
     if before is None:
-        raise Refused("no earlier configuration is known")
+        raise RefusedError("no earlier configuration is known")
     left = converge(before)
     if left:
-        raise Refused(f"the rollback is incomplete: {'; '.join(left)}")
+        raise RefusedError(f"the rollback is incomplete: {'; '.join(left)}")
     _write_startup()
     store.record("rollback", digest=digest(before))
     return {}

@@ -12,6 +12,7 @@ from . import text, vtysh
 from .text import Block, Path, Tree
 
 ROUNDS = 3
+SHORTEST = 2  # words: "no" and one more
 # vtysh did not understand the line: a shorter "no ..." may do. Anything else is a real refusal.
 NOT_UNDERSTOOD = ("% Unknown command", "% Command incomplete", "% Ambiguous command")
 
@@ -100,8 +101,11 @@ def negate(line: str) -> str:
 
 
 def remove(lines: Iterator[Path] | list[Path]) -> None:
-    """Undo lines in their contexts; a form that FRR does not know is tried again without its
-    last word, as ``no ... description some text`` must become ``no ... description``."""
+    """Undo lines in their contexts.
+
+    A form that FRR does not know is tried again without its last word, as ``no description some
+    text`` must become ``no description``.
+    """
     todo = [(path[:-1], negate(path[-1]).split()) for path in lines]
     while todo:
         script, owner = [], dict[int, int]()
@@ -115,4 +119,4 @@ def remove(lines: Iterator[Path] | list[Path]) -> None:
             for r in rejected
             if r.number in owner and r.words.startswith(NOT_UNDERSTOOD)
         ]
-        todo = [(context, words[:-1]) for context, words in again if len(words) > 2]
+        todo = [(context, words[:-1]) for context, words in again if len(words) > SHORTEST]

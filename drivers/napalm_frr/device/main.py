@@ -35,8 +35,8 @@ def run(operation: str, arguments: dict[str, object]) -> dict[str, object]:
                 return {"ok": getattr(commit, operation)(**arguments)}
         if operation in READS:
             return {"ok": getattr(commit, operation)(**arguments)}
-    except shadow.Rejected as error:
+    except shadow.RejectedError as error:
         return {"rejected": list(error.args)}
-    except (commit.Refused, store.Busy) as error:
+    except (commit.RefusedError, store.BusyError) as error:
         return {"refused": str(error)}
     return {"refused": f"unknown operation {operation}"}

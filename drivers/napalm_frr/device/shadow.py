@@ -6,7 +6,6 @@ its own network, host name, processes and /run/frr; killing its first process le
 """
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -30,7 +29,7 @@ TIMEOUT = 120  # seconds
 Router = dict[str, Any]
 
 
-class Rejected(Exception):
+class RejectedError(Exception):
     """The configuration can't be taken; the arguments are the reasons."""
 
 
@@ -60,7 +59,7 @@ def _command(daemon: str) -> list[str]:
 
 
 def run(router: Router, **task: Any) -> Any:
-    """Do a task in a fresh shadow (see `main`) and return its result. Raises Rejected."""
+    """Do a task in a fresh shadow (see `main`) and return its result. Raises RejectedError."""
     done = subprocess.run(
         [*ENTER, sys.executable, "-I", sys.argv[0], "shadow"],
         input=json.dumps({"router": router, **task}),
@@ -73,7 +72,7 @@ def run(router: Router, **task: Any) -> Any:
         raise RuntimeError(f"the shadow failed: {done.stderr[-2000:]}")
     result = json.loads(done.stdout.splitlines()[-1])
     if result["rejected"]:
-        raise Rejected(*result["rejected"])
+        raise RejectedError(*result["rejected"])
     return result
 
 
@@ -149,7 +148,7 @@ def _start(commands: list[list[str]]) -> None:
 
 
 def _has_ospf(router: Router) -> bool:
-    return any(os.path.basename(command[0]) == "ospfd" for command in router["daemons"])
+    return any(Path(command[0]).name == "ospfd" for command in router["daemons"])
 
 
 def _prime(links: list[tuple[str, bool]]) -> None:

@@ -25,7 +25,7 @@ LOCK_WAIT = 20.0  # seconds to wait for another change on this device to end
 KEPT_RESULTS = 8
 
 
-class Busy(Exception):
+class BusyError(Exception):
     """Another change is being made on this device."""
 
 
@@ -59,7 +59,7 @@ def read(path: Path) -> str | None:
 def lock(wait: float = LOCK_WAIT) -> Iterator[None]:
     """Hold the device's only lock; commit, confirm and the return timer exclude each other.
 
-    Raises Busy after `wait` seconds.
+    Raises BusyError after `wait` seconds.
     """
     with (RUN / "lock").open("w") as file:
         until = time.monotonic() + wait
@@ -69,7 +69,7 @@ def lock(wait: float = LOCK_WAIT) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > until:
-                    raise Busy("another change is being made on this device") from None
+                    raise BusyError("another change is being made on this device") from None
                 time.sleep(0.02)
         yield
 

@@ -1,4 +1,4 @@
-"""Talk to FRR through vtysh. Configuration goes in by stdin: it may hold secrets, argv is public."""
+"""Talk to FRR through vtysh. Configuration goes in by stdin: arguments are public, secrets not."""
 
 import re
 import subprocess

@@ -21,7 +21,6 @@ from typing import Any
 
 PACKAGES = ["systemd", "systemd-sysv", "dbus", "openssh-server", "python3", "iproute2"]
 PACKAGES += ["iputils-ping", "sudo", "frr", "lldpd"]
-)
 IMAGE = f"localhost/kahya-frr-dev:{hashlib.sha256(' '.join(PACKAGES).encode()).hexdigest()[:12]}"
 CAPABILITIES = "NET_ADMIN,NET_RAW,SYS_ADMIN"
 # For hosts where podman's own choices don't work (no crun, low limits).
@@ -72,6 +71,8 @@ class Container:
         options += [f"--cap-add={CAPABILITIES}", f"--name={name}", f"--hostname={name[-1]}1"]
         run("podman", "run", "--detach", *options, image(), "/sbin/init")
         self.pid = run("podman", "inspect", "--format={{.State.Pid}}", name)
+        if self.pid == "0":  # most often too many containers for fs.inotify.max_user_instances
+            raise RuntimeError(f"{name} did not start: {run('podman', 'logs', name)}")
 
     def sh(self, script: str, given: str = "", check: bool = True) -> str:
         """Run a shell script inside, as root."""
@@ -132,10 +133,11 @@ class Lab:
     def _wire(self, link: str, network: str) -> None:
         ends = [["name", link, "netns", container.pid] for container in self.containers]
         run("ip", "link", "add", *ends[0], "type", "veth", "peer", *ends[1])
+        number = network.split(".")[2]
         for host, container in enumerate(self.containers, 1):
             container.sh(
                 f"ip address add {network}.{host}/24 dev {link}; ip link set {link} up;"
-                f" ip address add 2001:db8:{network.split('.')[-1]}::{host}/64 dev {link} nodad"
+                f" ip address add 2001:db8:{number}::{host}/64 dev {link} nodad"
             )
 
     @staticmethod

@@ -8,7 +8,7 @@ import sys
 connection = socket.create_connection((sys.argv[1], int(sys.argv[2])), timeout=10)
 connection.settimeout(None)
 ready = selectors.DefaultSelector()
-ready.register(0, selectors.EVENT_READ, lambda data: connection.sendall(data))
+ready.register(0, selectors.EVENT_READ, connection.sendall)
 ready.register(connection, selectors.EVENT_READ, lambda data: os.write(1, data))
 while True:
     for key, _ in ready.select():

@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from napalm_frr.device import converge, text, vtysh
 from napalm_frr.device.text import Block
 from napalm_frr.device.vtysh import Rejection
@@ -77,7 +78,7 @@ def test_every_configuration_leads_to_every_other(toy, have, want):
 
 
 def test_what_cannot_be_reached_is_named(toy, monkeypatch):
-    monkeypatch.setattr(vtysh, "load", lambda config: [])
+    monkeypatch.setattr(vtysh, "load", lambda _config: [])
     assert converge.converge("set a\n") == ["set a"]
 
 

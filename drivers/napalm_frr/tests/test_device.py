@@ -1,5 +1,6 @@
 """What the driver promises beyond NAPALM's suites, on the router."""
 
+import contextlib
 import shutil
 import threading
 import time
@@ -59,7 +60,7 @@ def test_a_typo_is_rejected_with_its_line_and_the_words_of_the_device(device, mo
 
 def test_a_line_that_only_a_daemon_can_refuse_is_rejected(device):
     text = "router bgp 65001\n neighbor 10.77.0.1 description nobody\nexit\n"
-    with pytest.raises(MergeConfigException, match="line 2: .*[Ss]pecify remote-as"):
+    with pytest.raises(MergeConfigException, match=r"line 2: .*[Ss]pecify remote-as"):
         device.load_merge_candidate(config=text)
 
 
@@ -117,7 +118,8 @@ def test_a_confirmed_commit_stays(device, connect, lab):
     time.sleep(4)
     assert has_change(lab)
     history = lab.router.sh("cat /var/lib/napalm-frr/history.jsonl")
-    assert "ticket 42" in history and '"confirm"' in history
+    assert "ticket 42" in history
+    assert '"confirm"' in history
 
 
 def test_a_restart_in_the_meantime_is_not_confirmed(device, lab):
@@ -145,7 +147,7 @@ def test_only_one_commit_at_a_time(device, connect):
 def test_a_change_by_hand_since_staging_is_not_overwritten(device, lab):
     device.load_merge_candidate(config=CHANGE)
     lab.router.sh("vtysh -c 'configure terminal' -c 'ip route 10.99.0.0/16 Null0'")
-    with pytest.raises(CommitError, match="ip route 10.99.0.0/16 Null0"):
+    with pytest.raises(CommitError, match=r"ip route 10\.99\.0\.0/16 Null0"):
         device.commit_config()
     assert not has_change(lab)
 
@@ -157,7 +159,8 @@ def test_a_commit_that_fails_is_undone(device):
     answer = device._ask(
         "commit", base=before, prediction=impossible, message="", user="", revert_in=None
     )
-    assert "was undone" in answer["refused"] and "no-such-thing" in answer["refused"]
+    assert "was undone" in answer["refused"]
+    assert "no-such-thing" in answer["refused"]
     assert running(device) == before
     assert not device.has_pending_commit()
 
@@ -191,9 +194,8 @@ def test_a_connection_lost_in_mid_commit_leaves_no_half_state(device, connect, l
     doomed.load_replace_candidate(filename=str(Path(__file__).parent / "frr" / "new_good.conf"))
     after = doomed.get_config("candidate")["candidate"]
     threading.Timer(delay, doomed._ssh.close).start()
-    with pytest.raises(ConnectionClosedException):
+    with contextlib.suppress(ConnectionClosedException):  # or it was faster
         doomed.commit_config()
-        raise ConnectionClosedException("it was done before the connection was lost")
     lab.wait_for(lambda: not device.has_pending_commit())
     lab.wait_for(lambda: running(device) in (before, after))
     assert "shadow" not in lab.router.sh("ps -e -o args")
@@ -205,9 +207,8 @@ def test_a_killed_agent_does_not_stop_the_return(device, lab):
     kill = "sleep 0.3; kill -9 $(pgrep -f 'napalm-frr/agent-.*commit')"
     killer = threading.Thread(target=lab.router.sh, args=(kill,), kwargs={"check": False})
     killer.start()
-    with pytest.raises((CommandErrorException, ConnectionClosedException)):
+    with contextlib.suppress(CommandErrorException):  # or it was faster
         device.commit_config(revert_in=2)
-        raise CommandErrorException("the commit was faster")
     killer.join()
     lab.wait_for(lambda: not device.has_pending_commit(), 8)
     assert running(device) == before

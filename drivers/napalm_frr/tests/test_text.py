@@ -4,6 +4,7 @@ import string
 
 from hypothesis import given
 from hypothesis import strategies as st
+
 from napalm_frr.device import text
 from napalm_frr.device.text import Block
 from napalm_frr.sanitize import sanitize

@@ -1,7 +1,9 @@
 """Translating what FRR and Linux print: the cases that the two routers do not show."""
 
 import pytest
+
 from napalm_frr import translate
+from napalm_frr.bgp_config import bgp_config
 
 
 @pytest.mark.parametrize(
@@ -56,3 +58,36 @@ def test_routes_are_filtered_by_protocol():
     routes = translate.routes(shown, "bgp")["10.0.0.0/8"]
     assert [(r["protocol"], r["current_active"], r["age"]) for r in routes] == [("bgp", True, -1)]
     assert len(translate.routes(shown)["10.0.0.0/8"]) == 2
+
+
+BGP = """router bgp 65001
+ neighbor TOWN peer-group
+ neighbor TOWN remote-as 65002
+ neighbor 10.0.0.2 peer-group TOWN
+ neighbor 10.0.0.2 description the second building
+ neighbor 10.0.0.3 remote-as internal
+ neighbor 10.0.0.3 password s3cret
+ address-family ipv4 unicast
+  neighbor TOWN route-map IN in
+  neighbor 10.0.0.3 next-hop-self
+ exit-address-family
+exit
+"""
+
+
+def test_peers_inherit_from_their_group():
+    groups = bgp_config(BGP)
+    assert groups["TOWN"]["type"] == "external"
+    peer = groups["TOWN"]["neighbors"]["10.0.0.2"]
+    assert (peer["remote_as"], peer["import_policy"]) == (65002, "IN")
+    alone = groups["_"]["neighbors"]["10.0.0.3"]
+    assert (alone["remote_as"], alone["authentication_key"], alone["nhs"]) == (
+        65001,
+        "s3cret",
+        True,
+    )
+
+
+def test_one_group_or_one_peer_can_be_asked_for():
+    assert list(bgp_config(BGP, group="TOWN")) == ["TOWN"]
+    assert list(bgp_config(BGP, neighbor="10.0.0.3")["_"]["neighbors"]) == ["10.0.0.3"]
