@@ -2,126 +2,127 @@
 
 from __future__ import annotations
 
-import argparse
 import os
 import pwd
 import sys
 import time
-from collections.abc import Callable
+from argparse import REMAINDER, ArgumentParser, Namespace
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
 from blueprint import WAN
 from containers import container_name
-from kahya.errors import KahyaError
 from lab import ROOT, Lab
 from tools import missing, owner
 
-Act = Callable[[Lab, argparse.Namespace], int]
+from kahya.errors import KahyaError
+
+Act = Callable[[Lab, Namespace], int]
 
 
-def _run(lab: Lab, arguments: argparse.Namespace) -> int:
-    return _enter(lab, arguments.command)
+def _become(command: list[str], env: Mapping[str, str] = os.environ) -> NoReturn:
+    os.execvpe(command[0], command, env)  # noqa: S606 - there is no shell to be had
 
 
 def _enter(lab: Lab, command: list[str]) -> NoReturn:
     """Become the command, in the workstation's network and as the person at the keyboard."""
     user, group = owner()
-    become: list[str] = []
+    identity: list[str] = []
     if user != os.getuid():
         os.environ["HOME"] = pwd.getpwuid(user).pw_dir
-        become = ["setpriv", "--reuid", str(user), "--regid", str(group), "--init-groups"]
-    command = [*lab.seat(), *become, *command]
-    os.execvp(command[0], command)
+        identity = ["setpriv", "--reuid", str(user), "--regid", str(group), "--init-groups"]
+    _become([*lab.seat(), *identity, *command])
 
 
-def _exec(lab: Lab, arguments: argparse.Namespace) -> int:
-    lab.pid(arguments.host)
+def _run(lab: Lab, arguments: Namespace) -> int:
+    _enter(lab, arguments.command)
+
+
+def _ssh(lab: Lab, arguments: Namespace) -> int:
+    login = [sys.executable, "-B", str(Path(__file__).with_name("login.py")), str(lab.inventory)]
+    _enter(lab, [*login, arguments.host, *arguments.command])
+
+
+def _exec(lab: Lab, arguments: Namespace) -> int:
+    lab.pid(arguments.host)  # says so when it is off
     terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     name = container_name(lab.id, arguments.host)
-    os.execvpe(
-        "podman", ["podman", "exec", "-i", *terminal, name, *arguments.command], lab.podman.env
-    )
+    _become(["podman", "exec", "-i", *terminal, name, *arguments.command], lab.podman.env)
 
 
-def _ssh(lab: Lab, arguments: argparse.Namespace) -> int:
-    login = [sys.executable, str(Path(__file__).with_name("login.py")), str(lab.inventory)]
-    return _enter(lab, [*login, arguments.host, *arguments.command])
-
-
-def _up(lab: Lab, arguments: argparse.Namespace) -> int:
+def _up(lab: Lab, arguments: Namespace) -> int:
     lab.up(tuple(filter(None, arguments.limit.split(","))))
     return 0
 
 
-def _down(lab: Lab, arguments: argparse.Namespace) -> int:
+def _down(lab: Lab, _: Namespace) -> int:
     lab.down()
     return 0
 
 
-def _status(lab: Lab, arguments: argparse.Namespace) -> int:
+def _status(lab: Lab, _: Namespace) -> int:
     rows = lab.status()
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     for row in rows:
-        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        cells = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
+        print("  ".join(cells).rstrip())
     return 0 if all(state == "up" for *_, state in rows) else 1
 
 
-def _power(lab: Lab, arguments: argparse.Namespace) -> int:
-    getattr(lab, arguments.action)(arguments.host)
+def _power(lab: Lab, arguments: Namespace) -> int:
+    (lab.start if arguments.action == "start" else lab.stop)(arguments.host)
     return 0
 
 
-def _capture(lab: Lab, arguments: argparse.Namespace) -> int:
-    """Show, or write to a file, what passes on the WAN for some seconds."""
-    where = ["-w", arguments.file, "-U"] if arguments.file else ["-n"]
-    limit = ["timeout", "--preserve-status", "-s", "INT", str(arguments.seconds)]
-    command = lab.namespace.command(*limit, "tcpdump", "-l", "-i", WAN, *where)
-    os.execvp(command[0], command)
+def _capture(lab: Lab, arguments: Namespace) -> int:
+    to_file = ["-U", "-w", arguments.file] if arguments.file else []
+    limit = ["timeout", "--preserve-status", "--signal=INT", str(arguments.seconds)]
+    # -Z root: as another user it could not write into the caller's folder.
+    _become(lab.namespace.command(*limit, "tcpdump", "-Z", "root", "-lni", WAN, *to_file))
 
 
-def _deps(lab: Lab, arguments: argparse.Namespace) -> int:
+def _deps(_: Lab, arguments: Namespace) -> int:
     packages = missing()
     if packages and arguments.install:
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends"]
-        os.execvp(command[0], [*command, *packages])
+        _become([*command, *packages])
     print("\n".join(packages))
     return 1 if packages else 0
 
 
-def parser() -> argparse.ArgumentParser:
+def parser() -> ArgumentParser:
     """Return the command line's grammar."""
-    top = argparse.ArgumentParser("scripts/lab", description=__doc__)
+    top = ArgumentParser("scripts/lab", description=__doc__)
     top.add_argument("-i", "--inventory", type=Path, default=ROOT / "inventories" / "lab")
     commands = top.add_subparsers(dest="action", required=True, metavar="COMMAND")
 
-    def add(name: str, act: Act, text: str) -> argparse.ArgumentParser:
+    def add(name: str, act: Act, text: str) -> ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(act=act)
         return command
 
-    add("up", _up, "create, start and connect every host").add_argument("--limit", default="")
-    add("down", _down, "remove the lab")
-    add("status", _status, "show every host; ends 0 when all are up")
-    for name, text in (("stop", "switch a host off"), ("start", "switch a host on again")):
-        add(name, _power, text).add_argument("host")
+    up = add("up", _up, "create, start and connect every host, or mend what is not as it should be")
+    up.add_argument("--limit", default="", metavar="HOST,…", help="only these hosts")
+    add("down", _down, "remove the lab; the image and the package cache stay")
+    add("status", _status, "show every part; ends 0 when all are up, else 1")
+    add("stop", _power, "switch a host off").add_argument("host")
+    add("start", _power, "switch a host on again").add_argument("host")
     for name, act, text in (
-        ("exec", _exec, "run a command inside a host"),
-        ("ssh", _ssh, "log in from the workstation"),
+        ("exec", _exec, "run a command inside a host, as root"),
+        ("ssh", _ssh, "log in to a host from the workstation, over the VPN where there is one"),
     ):
         command = add(name, act, text)
         command.add_argument("host")
-        command.add_argument("command", nargs=argparse.REMAINDER)
-    add("run", _run, "run a command of this machine in the workstation's network").add_argument(
-        "command", nargs=argparse.REMAINDER
-    )
-    capture = add("capture", _capture, "record the WAN")
+        command.add_argument("command", nargs=REMAINDER)
+    run = add("run", _run, "run a command of this machine in the workstation's network")
+    run.add_argument("command", nargs=REMAINDER)
+    capture = add("capture", _capture, "show or record what passes on the WAN")
     capture.add_argument("seconds", type=int)
-    capture.add_argument("file", nargs="?")
-    add("deps", _deps, "name the packages that are missing").add_argument(
-        "--install", action="store_true"
-    )
+    capture.add_argument("file", nargs="?", help="write it in pcap form")
+    deps = add("deps", _deps, "name the Debian packages that are missing; ends 0 when none is")
+    deps.add_argument("--install", action="store_true", help="install them")
     return top
 
 

@@ -8,8 +8,9 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from kahya.model import Host, Town
 from tools import LabError
+
+from kahya.model import Host, Town
 
 WAN = "wan"
 

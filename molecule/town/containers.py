@@ -239,5 +239,3 @@ def _day_zero(host: str, host_key: tuple[str, str], key: str) -> bytes:
             entry.size = len(data)
             tar.addfile(entry, io.BytesIO(data))
     return archive.getvalue()
-
-

@@ -83,7 +83,7 @@ class Lab:
 
         What is there already and still fits the inventory stays as it is.
         """
-        from kahya.inventory import load  # noqa: PLC0415 - all the rest works without Ansible
+        from kahya.inventory import load  # a second of Ansible that only this needs
 
         if packages := missing():
             raise LabError(f"missing: {' '.join(packages)}", "Run scripts/lab deps --install.")
@@ -133,8 +133,9 @@ class Lab:
             for m in self.blueprint.machines
         ]
         mirrors = [
-            ("mirror", m.bridge, m.address, "up" if self.mirror.relays(self.namespace, m) else "down")
+            ("mirror", m.bridge, f"{m.address} port {m.port}", state)
             for m in self.blueprint.mirrors
+            for state in ["up" if self.mirror.relays(self.namespace, m) else "down"]
         ]
         return hosts + mirrors
 
@@ -207,8 +208,8 @@ class Lab:
             self.say(f"creating {', '.join(m.name for m in new)}")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda m: self.podman.create(self.id, m, image, key), new))
-        path = self.directory / "known_hosts"
-        path.write_text(known_hosts(self.blueprint.machines, self.podman.containers(self.id)), "ascii")
+        path, there = self.directory / "known_hosts", self.podman.containers(self.id)
+        path.write_text(known_hosts(self.blueprint.machines, there), encoding="ascii")
         own(path)
 
     def _switch_on(self, wanted: tuple[Machine, ...]) -> None:
@@ -228,7 +229,10 @@ class Lab:
         for machine in wanted:
             while not listens(there[machine.name].pid, SSH):
                 if time.monotonic() > deadline:
-                    raise LabError(f"{machine.name} accepts no logins after {PATIENCE:.0f} s")
+                    raise LabError(
+                        f"{machine.name} accepts no logins after {PATIENCE:.0f} s",
+                        f"Look at: scripts/lab exec {machine.name} systemctl list-jobs",
+                    )
                 time.sleep(0.1)
 
 

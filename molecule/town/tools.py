@@ -48,7 +48,8 @@ def run(
     try:
         done = subprocess.run(command, input=data, capture_output=True, env=env, check=False)
     except FileNotFoundError as error:
-        raise LabError(f"{command[0]} is not installed", "Run scripts/lab deps --install.") from error
+        hint = "Run scripts/lab deps --install."
+        raise LabError(f"{command[0]} is not installed", hint) from error
     if done.returncode:
         said = (done.stderr or done.stdout).decode(errors="replace").strip()
         raise LabError(f"{' '.join(command)} ended {done.returncode}:\n{said}")

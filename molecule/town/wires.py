@@ -14,6 +14,7 @@ from pathlib import Path
 from blueprint import WAN, Machine, Port
 from tools import run
 
+
 @dataclass(frozen=True)
 class Namespace:
     """A network namespace of the machine, by name."""
@@ -37,9 +38,9 @@ class Namespace:
         """Create it with its bridges and the ``(bridge, CIDR)`` addresses; may be there already."""
         if not self.exists:
             run(["ip", "netns", "add", self.name])
-        # Silent and no way through: it would bring IPv6 chatter to the WAN, and join the LANs.
-        quiet = "net.ipv4.ip_forward=0 net.ipv6.conf.all.disable_ipv6=1".split()
-        run(self.command("sysctl", "-qw", *quiet, "net.ipv6.conf.default.disable_ipv6=1"))
+        # No way through, which would join the LANs, and no IPv6 chatter of its own on the WAN.
+        ipv6 = [f"net.ipv6.conf.{name}.disable_ipv6=1" for name in ("all", "default")]
+        run(self.command("sysctl", "-qew", "net.ipv4.ip_forward=0", *ipv6))
         there = self.links()
         lines = [f"link add {b} type bridge" for b in bridges if b not in there]
         lines += [f"link set {b} up" for b in ("lo", *bridges)]
