@@ -1,0 +1,165 @@
+"""The report as self-contained HTML: no script, no font, no picture from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import jinja2
+from babel.dates import format_datetime
+
+from kahya.i18n import LANGUAGES, Translate, translator
+from kahya.model import Change, HostPlan, Plan, ProbeResult, Town
+from kahya.redact import redact
+from kahya.report.drawing import draw
+from kahya.report.events import Event, sentence
+from kahya.report.findings import Cell, findings
+from kahya.report.tunnels import tunnels
+
+TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "report"
+CLOCK = ZoneInfo("Europe/Istanbul")
+MOMENT = {"en": "d MMMM yyyy, HH:mm", "tr": "dd.MM.yyyy HH:mm"}
+MARKS = {"unknown": "?", "failed": "✗", "drift": "▲", "ok": "✓", "none": "–"}
+LINES = {"+": "add", "-": "del", "@": "at"}
+
+
+def write(
+    town: Town,
+    drift: Plan,
+    probes: Sequence[ProbeResult],
+    events: Sequence[Event],
+    out: Path,
+    moment: datetime,
+) -> list[Path]:
+    """Write ``report.en.html`` and ``report.tr.html`` into ``out`` and return their paths.
+
+    The pages say where the town is open, so only their owner may read them.
+
+    Args:
+        town: the inventory.
+        drift: what differs now; a host or system that it leaves out is shown as not known.
+        probes: the functional checks.
+        events: entries of the journal, newest first.
+        out: a folder; it is made if missing, and pages in it are replaced.
+        moment: when all this was seen; aware of its time zone.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    content = _content(town, _masked(drift, town.secrets), probes, events, moment)
+    pages = []
+    for language in LANGUAGES:
+        page = out / f"report.{language}.html"
+        _replace(page, _render(content, language, town.secrets))
+        pages.append(page)
+    return pages
+
+
+def _content(
+    town: Town, drift: Plan, probes: Sequence[ProbeResult], events: Sequence[Event], moment: datetime
+) -> dict[str, Any]:
+    found = findings(town, drift, probes)
+    by_host = {h: Cell(tuple(f for f in found if f.host is town.hosts[h])) for h in town.hosts}
+    table = [
+        (system, [Cell(tuple(f for f in found if f.system is system and f.host.building == b))
+                  for b in town.buildings])
+        for system in town.systems
+    ]  # fmt: skip
+    wires = tunnels(town, found)
+    hosts = [
+        (town.buildings[b], [(h, by_host[h.name]) for h in own])
+        for b in town.buildings
+        if (own := [h for h in town.hosts.values() if h.building == b])
+    ]
+    return {
+        "town": town,
+        "drift": drift,
+        "moment": moment,
+        "whole": Cell(found),
+        "table": table,
+        "hosts": hosts,
+        "tunnels": wires,
+        "picture": draw(town, {h: cell.state for h, cell in by_host.items()}, wires),
+        "changes": [(h, list(own)) for h, own in groupby(drift.changes, key=lambda c: c.host)],
+        "unread": _unread(town, drift),
+        "probes": probes,
+        "events": events,
+    }
+
+
+def _unread(town: Town, drift: Plan) -> list[HostPlan]:
+    """Return what is not known, with what nobody looked at."""
+    seen = {(p.host, p.system) for p in drift.host_plans}
+    skipped = [
+        HostPlan(h.name, s.name, "unknown")
+        for s in town.systems
+        for h in town.hosts_of(s)
+        if (h.name, s.name) not in seen
+    ]
+    return [*drift.unread, *skipped]
+
+
+def _masked(drift: Plan, secrets: tuple[str, ...]) -> Plan:
+    """Mask whole diffs before they are split into lines, which would hide a longer secret."""
+
+    def mask(change: Change) -> Change:
+        return replace(change, diff=redact(change.diff, secrets))
+
+    plans = (replace(p, changes=tuple(map(mask, p.changes))) for p in drift.host_plans)
+    return replace(drift, host_plans=tuple(plans))
+
+
+def _render(content: dict[str, Any], language: str, secrets: tuple[str, ...]) -> str:
+    _ = translator(language)
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: redact(value, secrets),  # the last net under everything shown
+    )
+    environment.filters["time"] = _clock(language)
+    environment.filters["lines"] = _lines
+    environment.globals |= {
+        "_": _, "language": language, "languages": LANGUAGES, "marks": MARKS,
+        "sentence": lambda event: sentence(event, _), "words": _words(_),
+    }  # fmt: skip
+    return environment.get_template("page.html").render(content)
+
+
+def _clock(language: str) -> Callable[[datetime | str], str]:
+    def local(moment: datetime | str) -> str:
+        if isinstance(moment, str):
+            moment = datetime.fromisoformat(moment).astimezone(UTC)
+        return str(format_datetime(moment, MOMENT[language], tzinfo=CLOCK, locale=language))
+
+    return local
+
+
+def _lines(diff: str) -> list[tuple[str, str]]:
+    return [(LINES.get(line[:1], "same"), line) for line in diff.splitlines()]
+
+
+def _words(_: Translate) -> dict[str, str]:
+    """Return the model's own words for people; the names are what the catalog must hold."""
+    return {
+        "unknown": _("not known"), "failed": _("check failed"), "drift": _("drift"),
+        "ok": _("in order"), "none": _("not used here"), "unreachable": _("unreachable"),
+        "error": _("error"), "passed": _("passed"), "create": _("create"), "update": _("update"),
+        "delete": _("delete"), "install": _("install"), "remove": _("remove"),
+        "restart": _("restarts a service"), "cuts-path": _("may cut the connection"),
+        "data": _("touches data"),
+    }  # fmt: skip
+
+
+def _replace(path: Path, text: str) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes it 0600
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    os.replace(temporary, path)

@@ -1,0 +1,81 @@
+"""The tunnels between the gateways, and what is known about each."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kahya.model import Town
+from kahya.report.findings import Finding, State
+
+SYSTEMS = ("vpn", "routing")  # what a tunnel lives by
+
+
+@dataclass(frozen=True)
+class Tunnel:
+    """A tunnel between the gateways ``host`` and ``peer``."""
+
+    host: str
+    peer: str
+    address: str
+    peer_address: str
+    endpoint: str
+    peer_endpoint: str
+    state: State
+
+
+def tunnels(town: Town, findings: Sequence[Finding]) -> tuple[Tunnel, ...]:
+    """Return every tunnel once, in inventory order."""
+    ends = {(h.name, t["peer_host"]): t for h in town.hosts.values() for t in _of(h.vars)}
+    order = list(town.hosts)
+    return tuple(
+        Tunnel(
+            host,
+            peer,
+            ends[peer, host]["peer_address"],
+            end["peer_address"],
+            ends[peer, host]["endpoint"],
+            end["endpoint"],
+            _state({host: end, peer: ends[peer, host]}, town, findings),
+        )
+        for (host, peer), end in ends.items()
+        if order.index(host) < order.index(peer)
+    )
+
+
+def _of(variables: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
+    return variables.get("tunnels", ())
+
+
+def _state(ends: Mapping[str, Any], town: Town, findings: Sequence[Finding]) -> State:
+    about = [f for f in findings if f.host.name in ends and f.system.name in SYSTEMS]
+    seen = [(f, _names(town, f.host.name), ends[f.host.name]["name"]) for f in about]
+    failed = (
+        _concerns(p.detail, name, names)
+        for f, names, name in seen
+        if not f.unknown  # the checks of a host that is off say nothing about the tunnel
+        for p in f.probes
+        if p.status != "passed"
+    )
+    drifted = (
+        _concerns(f"{c.resource}\n{c.diff}", name, names)
+        for f, names, name in seen
+        for c in (f.plan.changes if f.plan else ())
+    )
+    if any(failed):
+        return "failed"
+    if any(f.unknown for f in about):
+        return "unknown"
+    return "drift" if any(drifted) else "ok"
+
+
+def _names(town: Town, host: str) -> list[str]:
+    return [t["name"] for t in _of(town.hosts[host].vars)]
+
+
+def _concerns(text: str, name: str, names: Iterable[str]) -> bool:
+    """Return whether ``text`` names this tunnel, or none of its gateway's: then it means all."""
+    named = {n for n in names if re.search(rf"(?<![\w-]){re.escape(n)}(?![\w-])", text)}
+    return name in named or not named
