@@ -166,15 +166,21 @@ def _file(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
         return [Meaning(f"{kind} {path}", "delete", _text(before), "", reversible=bool(before[2:]))]
     owner = dict(zip(("user", "group"), before[0][6:].split(":"), strict=True)) if before else {}
     user, group = (wanted.get(k) or owner.get(k, "root") for k in ("user", "group"))
-    mode = f"{int(wanted['mode']):04d}" if wanted.get("mode") else before[1][5:] if before else "0600"
+    mode = (
+        f"{int(wanted['mode']):04d}" if wanted.get("mode") else before[1][5:] if before else "0600"
+    )
     upload = next((c for c in op.commands if _writes(c, path)), None)
     content = _content(upload) if upload else before[2:]
     if any(secret in line for line in content for secret in secrets):
         same = content == before[2:]
-        before = before[:2] + (["(secret content)" if same else "(other secret content)"] * bool(before))
+        before = before[:2] + (
+            ["(secret content)" if same else "(other secret content)"] * bool(before)
+        )
         content = ["(secret content)"]
     after = [f"owner {user}:{group}", f"mode {mode}", *content]
-    return [Meaning(f"{kind} {path}", "update" if before else "create", _text(before), _text(after))]
+    return [
+        Meaning(f"{kind} {path}", "update" if before else "create", _text(before), _text(after))
+    ]
 
 
 def _writes(command: Any, path: str) -> bool:

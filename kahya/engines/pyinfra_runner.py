@@ -155,9 +155,7 @@ class HostRun:
                 then=tuple(o.title() for o in after),
             )
 
-    def _apply(
-        self, task: dict[str, Any], operations: list[Operation]
-    ) -> tuple[list[Change], str]:
+    def _apply(self, task: dict[str, Any], operations: list[Operation]) -> tuple[list[Change], str]:
         """Run the commands. Return what was done, told anew from it, and why it stopped early."""
         applied: list[Change] = []
         for op in operations:

@@ -110,15 +110,15 @@ class Connection(SSHConnector):
                     True, CommandOutput([OutputLine("stdout", line) for line in lines])
                 )
 
-    def put_file(
-        self, filename_or_io: Any, remote_filename: str, *_: Any, **__: Any
-    ) -> bool:
+    def put_file(self, filename_or_io: Any, remote_filename: str, *_: Any, **__: Any) -> bool:
         """Write a whole file as root; a new one is 0600 until its mode is set."""
         self._refuse_while_reading(f"write {remote_filename}")
         with get_file_io(filename_or_io) as file:
             data = file.read()
         script = WRITE.format(shlex.quote(remote_filename))
-        self._send(AS_ROOT + shlex.quote(script), data if isinstance(data, bytes) else data.encode())
+        self._send(
+            AS_ROOT + shlex.quote(script), data if isinstance(data, bytes) else data.encode()
+        )
         return True
 
     def reconnect(self) -> None:
