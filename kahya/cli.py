@@ -37,7 +37,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         console.error(error)
         code = ERROR
     except KeyboardInterrupt:
-        console.error(KahyaError(_("Stopped. What was already applied stays; run kahya plan to see.")))
+        console.error(
+            KahyaError(_("Stopped. What was already applied stays; run kahya plan to see."))
+        )
         code = 130
     sys.exit(code)
 
@@ -78,13 +80,21 @@ def _show(args: argparse.Namespace) -> int:
 def _apply(args: argparse.Namespace) -> int:
     flow, part = _open(args)
     if args.stage_by_stage:
-        console.say(_("First bring-up: later systems can't be predicted before earlier ones exist,"
-                      " so each system is planned and applied in turn."))  # fmt: skip
+        console.say(
+            _(
+                "First bring-up: later systems can't be predicted before earlier ones exist,"
+                " so each system is planned and applied in turn."
+            )
+        )
         done = flow.bring_up(part, console.stage)
-        console.say(_("All systems are in order.") if done else _("Stopped: see above what is left."))
+        console.say(
+            _("All systems are in order.") if done else _("Stopped: see above what is left.")
+        )
         return OK if done else ERROR
     if args.file is None:
-        raise KahyaError(_("Which plan?"), _("Name a file, or use --stage-by-stage on a bare estate."))
+        raise KahyaError(
+            _("Which plan?"), _("Name a file, or use --stage-by-stage on a bare estate.")
+        )
     result = flow.apply_plan(store.read(args.file))
     console.result(result)
     return OK if result.ok else ERROR
@@ -160,7 +170,9 @@ def _town_directory(args: argparse.Namespace) -> Path:
                 message = _("{file} names no town: {error}").format(file=settings, error=error)
                 raise InventoryError(message, _('Write town = "inventories/<town>".')) from error
             return _use_config(folder / town)
-    raise InventoryError(_("no town is named"), _("Use -i inventories/<town>, or write kahya.toml."))
+    raise InventoryError(
+        _("no town is named"), _("Use -i inventories/<town>, or write kahya.toml.")
+    )
 
 
 def _use_config(directory: Path) -> Path:
@@ -186,13 +198,24 @@ def _parser() -> argparse.ArgumentParser:
     common.add_argument("--json", action="store_true", help=_("print one JSON document"))
     common.add_argument("-q", "--quiet", action="store_true", help=_("don't show progress"))
     part = argparse.ArgumentParser(add_help=False, parents=[common])
-    part.add_argument("--limit", default="", metavar="PATTERN",
-                      help=_("hosts, buildings or groups, joined by commas"))  # fmt: skip
-    part.add_argument("--system", action="append", default=[], metavar="NAME",
-                      help=_("a system of systems.yml; may be repeated"))  # fmt: skip
+    part.add_argument(
+        "--limit",
+        default="",
+        metavar="PATTERN",
+        help=_("hosts, buildings or groups, joined by commas"),
+    )
+    part.add_argument(
+        "--system",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help=_("a system of systems.yml; may be repeated"),
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    def command(name: str, run: Command, about: str, parent: argparse.ArgumentParser) -> argparse.ArgumentParser:
+    def command(
+        name: str, run: Command, about: str, parent: argparse.ArgumentParser
+    ) -> argparse.ArgumentParser:
         made = commands.add_parser(name, help=about, description=about, parents=[parent])
         made.set_defaults(command=run)
         return made
@@ -204,12 +227,20 @@ def _parser() -> argparse.ArgumentParser:
     show.add_argument("file", type=Path)
     apply = command("apply", _apply, _("apply exactly what a plan file says"), part)
     apply.add_argument("file", type=Path, nargs="?")
-    apply.add_argument("--stage-by-stage", action="store_true",
-                       help=_("first bring-up: plan and apply system by system"))  # fmt: skip
+    apply.add_argument(
+        "--stage-by-stage",
+        action="store_true",
+        help=_("first bring-up: plan and apply system by system"),
+    )
     command("drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), part)
     command("probe", _probe, _("check that the systems do their work"), part)
     report = command("report", _report, _("check everything and write the report"), part)
-    report.add_argument("--out", type=Path, default=Path("report"), metavar="DIR",
-                        help=_("the folder to write to (default: report)"))  # fmt: skip
+    report.add_argument(
+        "--out",
+        type=Path,
+        default=Path("report"),
+        metavar="DIR",
+        help=_("the folder to write to (default: report)"),
+    )
     command("systems", _systems, _("list what is kept in order, and where"), common)
     return parser

@@ -17,8 +17,12 @@ from kahya.model import Change, HostPlan, Outcome, Plan, ProbeResult, Result, Sy
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
-MARKS = {"create": ("+", "green"), "delete": ("-", "red"), "install": ("+", "green"),
-         "remove": ("-", "red")}  # fmt: skip
+MARKS = {
+    "create": ("+", "green"),
+    "delete": ("-", "red"),
+    "install": ("+", "green"),
+    "remove": ("-", "red"),
+}
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -56,11 +60,17 @@ def plan(made: Plan, town: Town) -> None:
     _changes(made.changes, town)
     _unsure(made)
     if made.changes:
-        say(_("Plan {id}: {count} changes on {hosts} hosts.").format(
-            id=made.id, count=len(made.changes), hosts=len({c.host for c in made.changes})))  # fmt: skip
+        say(
+            _("Plan {id}: {count} changes on {hosts} hosts.").format(
+                id=made.id, count=len(made.changes), hosts=len({c.host for c in made.changes})
+            )
+        )
     elif not made.unread and not made.blind_spots:
-        say(_("Nothing to change: {count} readings agree with the inventory.").format(
-            count=len(made.host_plans)))  # fmt: skip
+        say(
+            _("Nothing to change: {count} readings agree with the inventory.").format(
+                count=len(made.host_plans)
+            )
+        )
 
 
 def drift(found: Plan, town: Town) -> None:
@@ -68,11 +78,17 @@ def drift(found: Plan, town: Town) -> None:
     _changes(found.changes, town)
     _unsure(found)
     if found.changes:
-        say(_("Drift: {count} differences on {hosts} hosts.").format(
-            count=len(found.changes), hosts=len({c.host for c in found.changes})))  # fmt: skip
+        say(
+            _("Drift: {count} differences on {hosts} hosts.").format(
+                count=len(found.changes), hosts=len({c.host for c in found.changes})
+            )
+        )
     elif not found.unread and not found.blind_spots:
-        say(_("No drift: {count} readings agree with the inventory.").format(
-            count=len(found.host_plans)))  # fmt: skip
+        say(
+            _("No drift: {count} readings agree with the inventory.").format(
+                count=len(found.host_plans)
+            )
+        )
 
 
 def result(done: Result) -> None:
@@ -81,9 +97,19 @@ def result(done: Result) -> None:
         _outcome(outcome)
     count, applied = len(done.plan.changes), len(done.applied) - len(done.extra)
     share = 100 * applied // count if count else 100
-    say(_("Planned {planned}, applied as planned {applied} ({share} %), extra {extra}, missing {missing}.")
-        .format(planned=count, applied=applied, share=share, extra=len(done.extra),
-                missing=len(done.missing)))  # fmt: skip
+    text = _(
+        "Planned {planned}, applied as planned {applied} ({share} %),"
+        " extra {extra}, missing {missing}."
+    )
+    say(
+        text.format(
+            planned=count,
+            applied=applied,
+            share=share,
+            extra=len(done.extra),
+            missing=len(done.missing),
+        )
+    )
     for title, changes in ((_("extra"), done.extra), (_("missing"), done.missing)):
         for change in changes:
             OUT.print(Text(f"  {title}: {change.host} {change.system}: {change.resource}", "red"))
@@ -104,15 +130,22 @@ def stage(kind: str, about: object) -> None:
     elif isinstance(about, Result):
         result(about)
     elif kind == "via_wan" and isinstance(about, list):
-        say(_("Not reachable over the VPN yet, so by way of the gateways' WAN addresses: {hosts}")
-            .format(hosts=", ".join(about)))  # fmt: skip
+        say(
+            _(
+                "Not reachable over the VPN yet, so by way of the gateways' WAN addresses: {hosts}"
+            ).format(hosts=", ".join(about))
+        )
 
 
 def probes(results: Sequence[ProbeResult]) -> None:
     """Print every check and a count."""
     for item in results:
         colour = "green" if item.status == "passed" else "red"
-        OUT.print(Text.assemble((f"{_(item.status):8}", colour), f" {item.host} {item.system}: {item.name}"))
+        OUT.print(
+            Text.assemble(
+                (f"{_(item.status):8}", colour), f" {item.host} {item.system}: {item.name}"
+            )
+        )
         if item.status != "passed" and item.detail:
             OUT.print(Text("         " + item.detail.splitlines()[0], "dim"))
     passed = sum(item.status == "passed" for item in results)
@@ -126,8 +159,14 @@ def systems(town: Town) -> None:
         table.add_column(title)
     for system in town.systems:
         hosts = ", ".join(h.name for h in town.hosts_of(system))
-        table.add_row(system.name, system.title.get(_("en"), system.title["en"]), system.engine,
-                      hosts, system.level, ", ".join(system.controls))  # fmt: skip
+        table.add_row(
+            system.name,
+            system.title.get(_("en"), system.title["en"]),
+            system.engine,
+            hosts,
+            system.level,
+            ", ".join(system.controls),
+        )
     OUT.print(table)
 
 
@@ -145,10 +184,14 @@ def _headline(change: Change) -> None:
     mark, colour = MARKS.get(change.action, ("~", "yellow"))
     notes = [*change.risk, *(f"→ {then}" for then in change.then)]
     notes += [] if change.reversible else [_("not reversible")]
-    OUT.print(Text.assemble(
-        (f"  {mark} ", colour), f"{change.host} {change.system}: {change.resource} ({change.action}) ",
-        (change.id, "dim"), (f"  {' · '.join(notes)}" if notes else "", "magenta"),
-    ))  # fmt: skip
+    OUT.print(
+        Text.assemble(
+            (f"  {mark} ", colour),
+            f"{change.host} {change.system}: {change.resource} ({change.action}) ",
+            (change.id, "dim"),
+            (f"  {' · '.join(notes)}" if notes else "", "magenta"),
+        )
+    )
 
 
 def _unsure(made: Plan) -> None:
@@ -161,15 +204,20 @@ def _unsure(made: Plan) -> None:
     if made.unread:
         counts = Counter(_(p.status) for p in made.unread)
         shown = ", ".join(f"{n} {status}" for status, n in counts.items())
-        OUT.print(Text(_("Not known, so not counted as in order: {what}.").format(what=shown), "red"))
+        OUT.print(
+            Text(_("Not known, so not counted as in order: {what}.").format(what=shown), "red")
+        )
 
 
 def _outcome(outcome: Outcome) -> None:
     colour = "green" if outcome.status == "applied" else "red"
     count = f" {len(outcome.applied)}" if outcome.applied else ""
     reason = f": {outcome.reason}" if outcome.reason else ""
-    OUT.print(Text.assemble((f"  {_(outcome.status)}{count}", colour),
-                            f" {outcome.host} {outcome.system}{reason}"))  # fmt: skip
+    OUT.print(
+        Text.assemble(
+            (f"  {_(outcome.status)}{count}", colour), f" {outcome.host} {outcome.system}{reason}"
+        )
+    )
 
 
 def _left(left: HostPlan) -> None:

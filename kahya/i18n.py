@@ -39,6 +39,6 @@ def translator(language: str) -> Translate:
     """Return the function that turns English texts into ``language``; unknown ones stay as is."""
     if language == "en":
         return str
-    with open(CATALOGS / language / "LC_MESSAGES" / "kahya.po", "rb") as file:
+    with (CATALOGS / language / "LC_MESSAGES" / "kahya.po").open("rb") as file:
         catalog = {str(m.id): str(m.string) for m in read_po(file) if m.id and m.string}
     return lambda text: catalog.get(text, text)

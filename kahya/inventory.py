@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kahya.errors import InventoryError
-from kahya.inventory_check import Problem, check_file, check_hosts, check_systems
+from kahya.inventory_check import Problem, check_file, check_hosts, check_syntax, check_systems
 from kahya.inventory_reader import RawHost, RawInventory, plain, read
 from kahya.model import Building, Host, System, Town
 from kahya.topology import derive
@@ -38,6 +38,8 @@ def examine(directory: Path) -> tuple[Town | None, list[Problem]]:
     about, problems = check_file(directory / "town.yml", "town")
     table, more = check_file(root / "systems.yml", "systems")
     problems += more
+    if broken := check_syntax(directory):
+        return None, sorted({*problems, *broken})
     raw = read(directory)
     systems = table["systems"] if table and not more else []
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []

@@ -15,7 +15,6 @@ from typing import Any
 
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
-from jsonschema.exceptions import ValidationError
 
 from kahya.inventory_reader import RawHost, RawInventory, origin
 
@@ -26,6 +25,10 @@ JSON_TYPES = {
     "str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean",
     "list": "array", "dict": "object",
 }  # fmt: skip
+
+
+Locate = Callable[[Sequence[str | int]], tuple[str, int]]
+"""Returns the file and line where the value at a path of keys was written."""
 
 
 @dataclass(frozen=True, order=True)
@@ -79,23 +82,36 @@ def schemas() -> dict[str, Any]:
     return loaded
 
 
+def check_syntax(directory: Path) -> list[Problem]:
+    """Find what is not YAML; Ansible itself would not say in which file."""
+    files = sorted([*directory.glob("*.yml"), *directory.glob("*_vars/**/*.yml")])
+    return [problem for file in files for problem in _compose(file)[1]]
+
+
 def check_file(path: Path, schema: str) -> tuple[Any, list[Problem]]:
     """Read one YAML file that is not Ansible's and check it against ``schema``."""
-    try:
-        text = path.read_text(encoding="utf-8")
-        data, node = yaml.safe_load(text), yaml.compose(text, yaml.SafeLoader)
-    except FileNotFoundError:
-        return None, [Problem(str(path), 0, path.name, "no such file")]
-    except UnicodeDecodeError:
-        return None, [Problem(str(path), 0, path.name, "is not UTF-8 text")]
-    except yaml.MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return None, [Problem(str(path), line, path.name, f"is not YAML: {error.problem}")]
+    node, problems = _compose(path)
+    if problems:
+        return None, problems
+    data = yaml.safe_load(path.read_text(encoding="utf-8"))
 
     def locate(where: Sequence[str | int]) -> tuple[str, int]:
-        return str(path), _line_in(node, where)
+        return _relative(str(path)), _line_in(node, where)
 
     return data, list(_violations(data, schemas()[schema], locate))
+
+
+def _compose(path: Path) -> tuple[yaml.Node | None, list[Problem]]:
+    file = _relative(str(path))
+    try:
+        return yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader), []
+    except FileNotFoundError:
+        return None, [Problem(file, 0, path.name, "no such file")]
+    except UnicodeDecodeError:
+        return None, [Problem(file, 0, path.name, "is not UTF-8 text")]
+    except yaml.MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 0
+        return None, [Problem(file, line, path.name, f"is not YAML: {error.problem}")]
 
 
 def check_hosts(
@@ -118,13 +134,16 @@ def check_systems(
     node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
     problems = []
     for index, system in enumerate(systems):
+
         def problem(key: str, message: str, expected: str, index: int = index) -> Problem:
             line = _line_in(node, ["systems", index, key])
-            return Problem(str(file), line, f"systems[{index}].{key}", message, expected)
+            return Problem(_relative(str(file)), line, f"systems[{index}].{key}", message, expected)
 
         if not raw.groups.get(system["group"]):
             known = ", ".join(sorted(g for g, hosts in raw.groups.items() if hosts))
-            problems.append(problem("group", f"no host is in {system['group']!r}", f"one of {known}"))
+            problems.append(
+                problem("group", f"no host is in {system['group']!r}", f"one of {known}")
+            )
         problems += [
             problem(key, f"{system[key]!r} does not exist", "a folder of this repository")
             for key in ("source", "probes")
@@ -179,7 +198,7 @@ def _host_problems(
     specs: Mapping[str, dict[str, Any]],
 ) -> Iterator[Problem]:
     def locate(where: Sequence[str | int]) -> tuple[str, int]:
-        return _origin_of(host, raw, where)
+        return _origin_of(host, where)
 
     outside = host.name in raw.groups.get("outside", ())
     mine = [b for b in raw.children.get("buildings", ()) if host.name in raw.groups[b]]
@@ -212,36 +231,37 @@ def _unknown(
 
 
 def _town_problems(raw: RawInventory) -> Iterator[Problem]:
-    managed = [h for h in raw.hosts.values() if h.name not in raw.groups.get("outside", ())]
-    buildings = {b: raw.hosts[raw.groups[b][0]] for b in raw.children["buildings"] if raw.groups[b]}
-    for (one, a), (other, b) in combinations(buildings.items(), 2):
+    """Compare buildings and hosts with each other: subnets, numbers, gateways, addresses."""
+    members = {b: raw.groups[b] for b in raw.children["buildings"] if raw.groups[b]}
+    first = {b: raw.hosts[names[0]] for b, names in members.items()}
+    for (one, a), (other, b) in combinations(first.items(), 2):
         lan, lan2 = (IPv4Network(h.vars["building"]["lan"]) for h in (a, b))
         if lan.overlaps(lan2):
-            yield Problem(*_origin_of(b, raw, ["building", "lan"]), "building.lan",
-                f"{lan2} of {other} overlaps {lan} of {one}", "a subnet of its own")  # fmt: skip
+            message = f"{lan2} of {other} overlaps {lan} of {one}"
+            yield _at(b, ["building", "lan"], message, "a subnet of its own")
         if a.vars["building"]["number"] == b.vars["building"]["number"]:
-            yield Problem(*_origin_of(b, raw, ["building", "number"]), "building.number",
-                f"{other} has the number of {one}", "a number of its own")  # fmt: skip
-    for name, host in buildings.items():
+            message = f"{other} has the number of {one}"
+            yield _at(b, ["building", "number"], message, "a number of its own")
+    for name, host in first.items():
         if len(f"wg-{name}") > INTERFACE_NAME_MAX:
-            yield Problem(*_origin_of(host, raw, []), name,
-                "is too long for the name of a tunnel", "at most 12 letters")  # fmt: skip
-        if sum(h in raw.groups.get("gateways", ()) for h in raw.groups[name]) != 1:
-            yield Problem(*_origin_of(host, raw, []), name,
-                "has no gateway, or several", "one host of the building under gateways")  # fmt: skip
+            yield _at(host, [], f"{name} is too long to name a tunnel", "at most 12 letters")
+        if sum(h in raw.groups.get("gateways", ()) for h in members[name]) != 1:
+            message = f"{name} has no gateway, or several"
+            yield _at(host, [], message, "one host of the building under gateways")
     seen: dict[str, str] = {}
-    for host in managed:
+    for host in (raw.hosts[name] for names in members.values() for name in names):
         address, lan = host.vars["ansible_host"], IPv4Network(host.vars["building"]["lan"])
         if IPv4Interface(address).ip not in lan:
-            yield Problem(*_origin_of(host, raw, ["ansible_host"]), "ansible_host",
-                f"{address} of {host.name} is outside its building's {lan}", f"an address of {lan}")  # fmt: skip
+            message = f"{address} of {host.name} is outside its building's {lan}"
+            yield _at(host, ["ansible_host"], message, f"an address of {lan}")
         if address in seen:
-            yield Problem(*_origin_of(host, raw, ["ansible_host"]), "ansible_host",
-                f"{host.name} has the address of {seen[address]}", "an address of its own")  # fmt: skip
+            message = f"{host.name} has the address of {seen[address]}"
+            yield _at(host, ["ansible_host"], message, "an address of its own")
         seen[address] = host.name
 
 
-Locate = Callable[[Sequence[str | int]], tuple[str, int]]
+def _at(host: RawHost, path: list[str | int], message: str, expected: str) -> Problem:
+    return Problem(*_origin_of(host, path), _dotted(path) or host.name, message, expected)
 
 
 def _violations(data: Any, schema: Any, locate: Locate, owner: str = "") -> Iterator[Problem]:
@@ -250,7 +270,7 @@ def _violations(data: Any, schema: Any, locate: Locate, owner: str = "") -> Iter
         yield from _problems_of(error, locate, owner)
 
 
-def _problems_of(error: ValidationError, locate: Locate, owner: str) -> Iterable[Problem]:
+def _problems_of(error: Any, locate: Locate, owner: str) -> Iterable[Problem]:
     path = list(error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema.get("properties", {}))
@@ -278,7 +298,7 @@ def _dotted(path: Sequence[str | int]) -> str:
     return text.removeprefix(".")
 
 
-def _origin_of(host: RawHost, raw: RawInventory, path: Sequence[str | int]) -> tuple[str, int]:
+def _origin_of(host: RawHost, path: Sequence[str | int]) -> tuple[str, int]:
     """Return file and line of the deepest part of ``path`` that knows where it was written."""
     value: Any = host.tagged
     place = None

@@ -1,5 +1,7 @@
-"""Read an inventory with Ansible's own loader: groups, variables, vault. Keeps where each value
-was written, so that errors can name file and line."""
+"""Read an inventory with Ansible's own loader: groups, variables, vault.
+
+Keeps where each value was written, so that errors can name file and line.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +13,10 @@ from typing import Any
 from kahya.errors import InventoryError
 
 VAULT_HEADER = b"$ANSIBLE_VAULT"
-NOT_DATA = frozenset(
-    "hostvars omit vars groups ansible_version ansible_facts playbook_dir inventory_file "
-    "ansible_playbook_python ansible_config_file inventory_hostname_short".split()
-)
+NOT_DATA = {
+    "hostvars", "omit", "vars", "groups", "ansible_version", "ansible_facts", "playbook_dir",
+    "inventory_file", "ansible_playbook_python", "ansible_config_file", "inventory_hostname_short",
+}  # fmt: skip
 SECRET_MIN_LENGTH = 4  # masking shorter texts would blacken half of every diff
 
 
@@ -44,7 +46,7 @@ def read(directory: Path) -> RawInventory:
     Raises:
         InventoryError: a file is missing, isn't YAML, or a vault can't be opened.
     """
-    source = directory / "hosts.yml"
+    source = directory.resolve() / "hosts.yml"  # Ansible caches by this path
     if not source.is_file():
         raise InventoryError(f"{source}: no such file", "Name a town with -i inventories/<town>.")
     # Imported here: Ansible takes most of a second to import and reads ansible.cfg while doing so.
@@ -79,7 +81,9 @@ def read(directory: Path) -> RawInventory:
             for name, group in inventory.groups.items()
         }
     except AnsibleError as error:
-        raise InventoryError(str(error).strip(), "Correct the file and run kahya validate.") from error
+        raise InventoryError(
+            str(error).strip(), "Correct the file and run kahya validate."
+        ) from error
     # Longest first: a secret that contains another must be masked as a whole.
     ordered = tuple(sorted(secrets, key=lambda s: (-len(s), s)))
     return RawInventory(hosts, members, children, ordered)
@@ -133,6 +137,6 @@ def _from_vault(value: object, encrypted: dict[str, bool]) -> bool:
         return False
     path = place[0]
     if path not in encrypted:
-        with open(path, "rb") as file:
+        with Path(path).open("rb") as file:
             encrypted[path] = file.read(len(VAULT_HEADER)) == VAULT_HEADER
     return encrypted[path]

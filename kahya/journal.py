@@ -39,7 +39,7 @@ class Entry:
 
 
 class Journal:
-    """The town's journal in a database that SQLAlchemy knows (SQLite unless a URL says otherwise)."""
+    """The town's journal, in any database that SQLAlchemy knows by its URL."""
 
     def __init__(self, url: str) -> None:
         self._engine: Engine = create_engine(url)

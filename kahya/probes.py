@@ -38,8 +38,8 @@ def run(
         "hosts": {h.name: h.vars for h in town.hosts.values()},
         "outside": {h.name: h.vars for h in town.outside.values()},
     }
-    with open(os.open(inventory, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-        json.dump(data, file)
+    inventory.touch(mode=0o600)
+    inventory.write_text(json.dumps(data), encoding="utf-8")
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"),
         *(f"--ssh-config={ssh_config}", "--sudo"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -25,11 +24,11 @@ def write_ssh_config(town: Town, directory: Path, via_wan: Iterable[str] = ()) -
             reached through the workstation's own gateway and the branch gateway's WAN address.
     """
     jumps = _jumps(town, set(via_wan))
-    blocks = [_block(host, jumps.get(host.name)) for host in town.hosts.values()]
+    hosts = [*town.hosts.values(), *town.outside.values()]
+    blocks = [_block(host, jumps.get(host.name)) for host in hosts]
     path = directory / "ssh_config"
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write("\n".join(blocks))
+    path.touch(mode=0o600)
+    path.write_text("\n".join(blocks), encoding="utf-8")
     return path
 
 
@@ -37,7 +36,9 @@ def beyond_vpn(town: Town) -> tuple[str, ...]:
     """Return the hosts of buildings whose gateway doesn't answer from here (first bring-up)."""
     gateways = [h for h in town.hosts.values() if "gateways" in h.groups]
     with ThreadPoolExecutor(len(gateways) or 1) as pool:
-        answers = dict(zip((g.building for g in gateways), pool.map(_answers, gateways), strict=True))
+        answers = dict(
+            zip((g.building for g in gateways), pool.map(_answers, gateways), strict=True)
+        )
     return tuple(h.name for h in town.hosts.values() if not answers.get(h.building, True))
 
 
@@ -53,7 +54,8 @@ def _jumps(town: Town, via_wan: set[str]) -> Mapping[str, tuple[str, str]]:
     """Return address and jump host for each host in ``via_wan``."""
     gateways = {h.building: h for h in town.hosts.values() if "gateways" in h.groups}
     home = next((h.building for h in town.hosts.values() if "workstations" in h.groups), "")
-    jumps = {}
+    # A host outside is logged in to from the home gateway: the town's LANs can't reach it.
+    jumps = {h.name: (h.address, gateways[home].name) for h in town.outside.values() if home}
     for name in via_wan:
         host = town.hosts[name]
         gateway = gateways.get(host.building)

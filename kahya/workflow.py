@@ -136,7 +136,9 @@ class Workflow:
             results: list[ProbeResult] = []
             for task in self._tasks({(h, s.name) for h in part.hosts for s in part.systems}):
                 self.progress("", task.system.name, "probing")
-                results += probes.run(self.town, task.system, task.hosts, self.root, config, workdir)
+                results += probes.run(
+                    self.town, task.system, task.hosts, self.root, config, workdir
+                )
         self.journal.record("probed", "", {"results": [asdict(r) for r in results]})
         return results
 
@@ -159,9 +161,7 @@ class Workflow:
                 return True
         return False
 
-    def _plan(
-        self, part: Scope, engines: dict[EngineName, Engine], method: _Method
-    ) -> Plan:
+    def _plan(self, part: Scope, engines: dict[EngineName, Engine], method: _Method) -> Plan:
         now = datetime.now(UTC)
         pairs = {(h, s.name) for h in part.hosts for s in part.systems}
         return Plan(
@@ -207,9 +207,7 @@ class Workflow:
         with ThreadPoolExecutor(len(names) or 1) as pool:
             answers = [answer for answers in pool.map(ask, names) for answer in answers]
         hosts, systems = list(self.town.hosts), [s.name for s in self.town.systems]
-        return tuple(
-            sorted(answers, key=lambda a: (hosts.index(a.host), systems.index(a.system)))
-        )
+        return tuple(sorted(answers, key=lambda a: (hosts.index(a.host), systems.index(a.system))))
 
     def _apply(
         self, engine: Engine, systems: tuple[System, ...], plan: Plan, before: list[Outcome]

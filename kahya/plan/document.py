@@ -75,10 +75,13 @@ def from_document(document: dict[str, Any]) -> Plan:
             host_plans,
         )
         stored = [item["id"] for item in document["changes"]]
-    except (KeyError, TypeError, AttributeError) as error:
-        raise PlanError(f"this is not a plan: {error}", "Make one with kahya plan --out.") from error
+        redone = to_document(plan)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PlanError(
+            f"this is not a plan: {error}", "Make one with kahya plan --out."
+        ) from error
     # Nothing may be in the file that the digest doesn't cover: compare what it would be written as.
-    if to_document(plan) != document or stored != [change.id for change in changes]:
+    if redone != document or stored != [change.id for change in changes]:
         raise PlanError("the plan was altered after it was made", "Make the plan again.")
     return plan
 

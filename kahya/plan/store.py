@@ -29,12 +29,14 @@ def write(plan: Plan, path: Path) -> None:
                 os.fsync(file.fileno())
             os.link(temporary, path)  # unlike rename, link never replaces a plan that is there
         finally:
-            os.unlink(temporary)
+            Path(temporary).unlink()
         folder = os.open(path.parent, os.O_RDONLY)
         os.fsync(folder)
         os.close(folder)
     except FileExistsError as error:
-        raise PlanError(f"{path} exists already", "A plan is never overwritten; name another.") from error
+        raise PlanError(
+            f"{path} exists already", "A plan is never overwritten; name another."
+        ) from error
     except OSError as error:
         raise PlanError(f"{path} can't be written: {error.strerror}") from error
 
@@ -50,7 +52,9 @@ def read(path: Path) -> Plan:
     except OSError as error:
         raise PlanError(f"{path} can't be read: {error.strerror}") from error
     except ValueError as error:
-        raise PlanError(f"{path} is not a plan: {error}", "Make one with kahya plan --out.") from error
+        raise PlanError(
+            f"{path} is not a plan: {error}", "Make one with kahya plan --out."
+        ) from error
     if not isinstance(document, dict):
         raise PlanError(f"{path} is not a plan", "Make one with kahya plan --out.")
     return from_document(document)

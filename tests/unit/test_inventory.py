@@ -1,0 +1,85 @@
+"""What is wrong in an inventory is found, all of it, with file, line, key and what to write."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+
+from kahya.errors import InventoryError
+from kahya.inventory import examine, load
+
+ROOT = Path(__file__).parents[2]
+CASES = yaml.safe_load((Path(__file__).parent / "cases/inventory_errors.yml").read_text())
+
+
+@pytest.fixture
+def checkout(tmp_path, monkeypatch):
+    """Return a copy of the inventory and of what it points at."""
+    for name in ("inventories", "roles", "deploys", "templates", "probes"):
+        shutil.copytree(ROOT / name, tmp_path / name)
+    for name in ("systems.yml", "ansible.cfg"):
+        shutil.copy(ROOT / name, tmp_path)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def change(root: Path, case: dict) -> None:
+    """Do what a case says to one file; a text to replace must be there."""
+    file = root / case["file"]
+    text = case.get("write", file.read_text())
+    if "replace" in case:
+        old, new = case["replace"]
+        assert old in text
+        text = text.replace(old, new, 1)
+    file.write_text(text + case.get("append", ""))
+
+
+def test_the_lab_is_in_order():
+    town, problems = examine(ROOT / "inventories/lab")
+    assert problems == []
+    assert town is not None
+    assert len(town.buildings) == 3
+
+
+@pytest.mark.parametrize("case", CASES, ids=[c["name"] for c in CASES])
+def test_every_problem_is_reported(case, checkout):
+    change(checkout, case)
+    if "also" in case:
+        change(checkout, case["also"])
+    town, problems = examine(Path("inventories/lab"))
+    shown = [str(problem) for problem in problems]
+    assert town is None
+    assert len(shown) == len(case["problems"]), shown
+    for place, words in case["problems"]:
+        assert any(place in line and words in line for line in shown), shown
+
+
+def test_broken_yaml_names_file_and_line(checkout):
+    (checkout / "inventories/lab/group_vars/merkez.yml").write_text("building: {title: [\n")
+    with pytest.raises(InventoryError, match=r"group_vars/merkez.yml:2: .* not YAML"):
+        load(Path("inventories/lab"))
+
+
+def test_a_vault_that_does_not_open_is_an_error(checkout):
+    (checkout / "inventories/lab/.vault-password").write_text("wrong")
+    with pytest.raises(InventoryError, match="(?i)decrypt"):
+        load(Path("inventories/lab"))
+
+
+def test_secrets_are_known_and_never_shown():
+    town = load(ROOT / "inventories/lab")
+    keys = {h.vars["vpn_private_key"] for h in town.hosts.values() if "gateways" in h.groups}
+    assert keys <= set(town.secrets)
+    assert not any(key in repr(town) for key in keys)
+
+
+def test_both_ends_of_a_tunnel_agree():
+    town = load(ROOT / "inventories/lab")
+    for gateway in (h for h in town.hosts.values() if "gateways" in h.groups):
+        for tunnel in gateway.vars["tunnels"]:
+            peer = town.hosts[tunnel["peer_host"]]
+            [back] = [t for t in peer.vars["tunnels"] if t["peer_host"] == gateway.name]
+            assert tunnel["peer_address"] == back["address"].split("/")[0]
+            assert tunnel["endpoint"].endswith(f":{back['listen_port']}")
+            assert tunnel["peer_public_key"] == peer.vars["vpn_public_key"]
