@@ -1,4 +1,4 @@
-"""Read the BGP configuration out of the running configuration, as NAPALM's model. Pure functions."""
+"""Read the BGP part of the running configuration into NAPALM's model. Pure functions."""
 
 import re
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""Pack the on-device half into one file that the device's python3 can run."""
+"""Pack the on-device half into one zip file, for the device's python3 to unpack and run."""
 
 import hashlib
 import io
@@ -25,4 +25,4 @@ def agent() -> bytes:
 @cache
 def remote_path() -> str:
     """Return where the agent lies on the device; another version gets another name."""
-    return f"/run/napalm-frr/agent-{hashlib.sha256(agent()).hexdigest()[:12]}.pyz"
+    return f"/run/napalm-frr/agent-{hashlib.sha256(agent()).hexdigest()[:12]}"

@@ -93,14 +93,17 @@ class FRRDriver(Getters, NetworkDriver):  # type: ignore[misc]
         try:
             answer: Model = json.loads(done.out.splitlines()[-1])
         except (IndexError, ValueError):
-            raise CommandErrorException(f"{operation}: {(done.err + done.out).strip()}") from None
+            said = (done.err + done.out).strip() or "the program on the device was killed"
+            raise CommandErrorException(f"{operation}: {said}") from None
         return answer
 
     def _install(self) -> None:
+        # Unpacked, so that Python keeps it compiled. Someone else may be installing it, too.
         path = bundle.remote_path()
         script = (
-            f"umask 077 && install -d -m 700 {Path(path).parent}"
-            f" && cat > {path}.$$ && mv {path}.$$ {path}"
+            f"umask 077 && install -d -m 700 {Path(path).parent} && cat > {path}.$$.zip"
+            f" && python3 -I -m zipfile -e {path}.$$.zip {path}.$$ && rm {path}.$$.zip"
+            f" && {{ mv -T {path}.$$ {path} || test -d {path}; }}"
         )
         done = self._run(f"sh -c {shlex.quote(script)}", bundle.agent())
         if done.status:

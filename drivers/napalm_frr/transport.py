@@ -139,7 +139,9 @@ class Transport:
             channel.sendall(given)
             channel.shutdown_write()
             out, err = _read(channel, self.timeout)
-            if not channel.status_event.wait(self.timeout) or channel.exit_status < 0:
+            answered = channel.status_event.wait(self.timeout)
+            # A program that was killed has no status, either; but then the connection lives on.
+            if not answered or (channel.exit_status < 0 and not self.is_alive()):
                 raise EOFError("the connection broke off")
             return Result(channel.exit_status, out, err)
 

@@ -109,13 +109,13 @@ def test_an_unconfirmed_commit_returns_by_itself(device, lab):
 
 def test_a_confirmed_commit_stays(device, connect, lab):
     device.load_merge_candidate(config=CHANGE)
-    device.commit_config(message="ticket 42", revert_in=3)
+    device.commit_config(message="ticket 42", revert_in=2)
     device.close()
     fresh = connect()  # whoever checked the router's health does so on a new connection
     fresh.confirm_commit()
     assert not fresh.has_pending_commit()
     assert MARK in fresh.get_config("startup")["startup"]
-    time.sleep(4)
+    time.sleep(2.5)
     assert has_change(lab)
     history = lab.router.sh("cat /var/lib/napalm-frr/history.jsonl")
     assert "ticket 42" in history
@@ -174,14 +174,20 @@ def test_nothing_loaded_is_nothing_to_commit(device):
 
 
 def test_a_router_that_cut_itself_off_comes_back(device, connect, lab):
-    hurried = connect(timeout=3)
+    hurried = connect(timeout=2)
     hurried.load_merge_candidate(config="interface mgmt0\n shutdown\nexit\n")
     started = time.monotonic()
     with pytest.raises(ConnectionClosedException, match="outcome of the commit is unknown"):
-        hurried.commit_config(revert_in=6)
-    assert time.monotonic() - started < 5
+        hurried.commit_config(revert_in=4)
+    assert time.monotonic() - started < 4
     assert not hurried.is_alive()["is_alive"]
     lab.wait_for(lambda: lab.router.sh("ls /run/napalm-frr/pending.json", check=False) == "")
+
+    def reachable():  # the neighbour needs a moment to see that the link is back
+        with contextlib.suppress(ConnectionException):
+            return connect(timeout=2)
+
+    lab.wait_for(reachable)
     again = connect(timeout=5)
     assert not again.has_pending_commit()
     assert "shutdown" not in running(again)
@@ -293,7 +299,7 @@ def test_the_router_and_its_neighbour_talk(device, lab):
     lab.wait_for(is_up)
     lab.wait_for(lambda: "up" in device.cli(["show bfd peers brief"]).popitem()[1])
     assert device.ping("8.8.8.8", count=2)["success"]["packet_loss"] == 0
-    assert "Full" in device.cli(["show ip ospf neighbor"])["show ip ospf neighbor"]
+    lab.wait_for(lambda: "Full" in device.cli(["show ip ospf neighbor"]).popitem()[1])
 
 
 def test_an_unknown_command_is_an_error(device):

@@ -8,6 +8,7 @@ import pytest
 from conftest import INITIAL
 from lab import ROUTER
 from napalm import get_network_driver
+from napalm.base import models
 from napalm.base.test.base import TestConfigNetworkDriver as ConfigSuite
 from napalm.base.test.base import TestGettersNetworkDriver as GettersSuite
 from napalm.base.test.getters import BaseTestGetters
@@ -52,6 +53,12 @@ class TestConfig(ConfigSuite, unittest.TestCase):
 
 class TestGetters(GettersSuite, unittest.TestCase):
     """The models of every getter."""
+
+    def test_get_lldp_neighbors_detail(self):
+        """As in the suite, which compares each neighbour with the model of them all."""
+        for neighbours in self.device.get_lldp_neighbors_detail().values():
+            for neighbour in neighbours:
+                assert self._test_model(models.LLDPNeighborDetailDict, neighbour)
 
 
 class TestGettersAgain(BaseTestGetters):
