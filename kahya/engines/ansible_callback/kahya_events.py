@@ -21,6 +21,7 @@ description: Writes one JSON object a line to the file descriptor in KAHYA_EVENT
 
 PATHS = ("dest", "path")  # arguments that are told even of a task whose result is hidden
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
+META = "ansible.builtin.meta"  # touches no host
 DEFERRED = "deferred"  # the tag of a debug task that says what cannot be predicted yet
 
 
@@ -83,7 +84,7 @@ class CallbackModule(CallbackBase):
         """Tell of tasks that were skipped for being a check, and not by their own condition."""
         condition = str(result.result.get("false_condition", ""))
         by_itself = "skipped_reason" in result.result or condition  # an empty loop; a `when`
-        if DEFERRED in result.task.tags or isinstance(result.task, Handler):
+        if DEFERRED in result.task.tags or result.task.resolved_action == META:
             return
         if not by_itself or "ansible_check_mode" in condition:
             self._tell("skipped", result)
