@@ -12,7 +12,7 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import chdir, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,7 +88,8 @@ class Lab:
         if packages := missing():
             raise LabError(f"missing: {' '.join(packages)}", "Run scripts/lab deps --install.")
         with self._alone():
-            self.blueprint = blueprint(load(self.inventory))
+            with chdir(ROOT):  # ansible.cfg tells the vault's password file from here
+                self.blueprint = blueprint(load(self.inventory))
             wanted = self.blueprint.pick(limit)
             key = self._key()
             self.blueprint.write(self.directory / "blueprint.json")
