@@ -1,0 +1,129 @@
+"""The main job on real daemons: brought up, in order, changed by hand, found out, repaired."""
+
+import re
+import shutil
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+import yaml
+from conftest import ROOT, found, kahya, on, run
+
+from kahya.inventory import load
+
+CASES = yaml.safe_load((Path(__file__).parent / "drift_cases.yml").read_text(encoding="utf-8"))
+RETURN_SECONDS = 60
+pytestmark = pytest.mark.usefixtures("bring_up")
+
+
+def test_every_planned_change_was_applied(bring_up):
+    counts = re.findall(
+        r"Planned (\d+), applied as planned (\d+) \((\d+) %\), extra (\d+)", bring_up
+    )
+    assert all(p == a and (share, extra) == ("100", "0") for p, a, share, extra in counts)
+
+
+def test_nothing_is_left_to_do():
+    code, plan = found(command="plan")
+    assert (code, plan["changes"], plan["blind_spots"]) == (0, [], [])
+    assert {h["status"] for h in plan["hosts"].values()} == {"ok"}
+    assert len(plan["hosts"]) == len(load(ROOT / "inventories/lab").hosts)
+
+
+def test_all_probes_pass():
+    done = kahya("probe")
+    assert done.returncode == 0, done.stdout
+
+
+def test_pcs_reach_each_other_and_the_carrier_sees_tunnels_only(tmp_path):
+    town = load(ROOT / "inventories/lab")
+    pcs = [h for h in town.hosts.values() if "pcs" in h.groups]
+    capture = subprocess.Popen(["scripts/lab", "capture", "6", tmp_path / "wan.pcap"], cwd=ROOT)
+    time.sleep(1.5)
+    for one in pcs:
+        for other in pcs:
+            on(one.name, f"ping -c 2 -i 0.2 -W 2 {other.address}")
+    assert capture.wait(30) == 0
+    packets = run("tcpdump", "-nn", "-r", tmp_path / "wan.pcap").stdout.splitlines()
+    tunnel = [p for p in packets if re.search(r"IP 198\.51\.100\.1\d\.518\d\d > .*: UDP", p)]
+    rest = [p for p in packets if p not in tunnel and " ARP, " not in p]
+    assert len(tunnel) >= 2 * 2 * 6  # two pings and their answers between three pairs, both ways
+    assert rest == []
+
+
+def test_drift_finds_exactly_what_was_changed_by_hand():
+    for case in CASES:
+        on(case["host"], case["command"])
+    code, drift = found()
+    shown = {(c["host"], c["system"], c["resource"]): c["diff"] for c in drift["changes"]}
+    assert code == 2
+    assert sorted(shown) == sorted((c["host"], c["system"], c["resource"]) for c in CASES)
+    assert len(drift["changes"]) == len(CASES)
+    for case in CASES:
+        diff = shown[case["host"], case["system"], case["resource"]]
+        assert all(words in diff for words in case["shows"]), diff
+
+
+def test_the_repair_leaves_nothing(tmp_path):
+    assert kahya("plan", "--out", tmp_path / "repair.json").returncode == 2
+    done = kahya("apply", tmp_path / "repair.json")
+    assert done.returncode == 0, done.stdout
+    assert f"Planned {len(CASES)}, applied as planned {len(CASES)} (100 %)" in done.stdout
+    assert found()[0] == 0
+
+
+def test_a_plan_that_no_longer_fits_is_refused(tmp_path):
+    on("pc-fen", "chmod 0666 /etc/ssh/sshd_config")
+    assert kahya("plan", "--limit", "pc-fen", "--out", tmp_path / "plan.json").returncode == 2
+    on("pc-fen", "chmod 0640 /etc/ssh/sshd_config")
+    done = kahya("apply", tmp_path / "plan.json")
+    assert done.returncode == 1
+    assert "no longer as it was" in done.stdout
+    assert on("pc-fen", "stat -c %a /etc/ssh/sshd_config").strip() == "640"
+    on("pc-fen", "chmod 0600 /etc/ssh/sshd_config")
+    assert found("--limit", "pc-fen")[0] == 0
+
+
+def test_a_host_that_is_off_is_unknown(tmp_path):
+    assert run("scripts/lab", "stop", "pc-itfaiye").returncode == 0
+    try:
+        code, drift = found("--limit", "itfaiye")
+        assert code == 3
+        assert drift["unreachable"] == ["pc-itfaiye"]
+        assert drift["hosts"]["pc-itfaiye"]["status"] == "unreachable"
+        done = kahya("plan", "--limit", "itfaiye", "--out", tmp_path / "plan.json")
+        assert done.returncode == 1
+        assert kahya("apply", tmp_path / "plan.json").returncode == 1
+    finally:
+        assert run("scripts/lab", "start", "pc-itfaiye").returncode == 0
+    assert found("--limit", "itfaiye")[0] == 0
+
+
+def test_a_router_that_cuts_its_own_uplink_returns_by_itself(tmp_path):
+    for name in ("systems.yml", "ansible.cfg", "roles", "deploys", "templates", "probes", ".kahya"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
+    intent = tmp_path / "inventories/lab/host_vars/gw-itfaiye/main.yml"
+    text = intent.read_text(encoding="utf-8")
+    assert "198.51.100.13/24" in text
+    intent.write_text(text.replace("198.51.100.13/24", "198.51.200.13/24"), encoding="utf-8")
+    part = ("-i", "inventories/lab", "--limit", "gw-itfaiye", "--system", "routing")
+    assert kahya("plan", *part, "--out", "cut.json", cwd=tmp_path).returncode == 2
+    begin = time.monotonic()
+    done = kahya("apply", "-i", "inventories/lab", "cut.json", cwd=tmp_path)
+    assert time.monotonic() - begin < RETURN_SECONDS
+    assert done.returncode == 1
+    assert "returned by itself" in done.stdout
+    on("pc-itfaiye", "ping -c 3 -W 5 10.20.1.50")
+    assert found("--limit", "itfaiye", "--system", "routing")[0] == 0
+
+
+def test_no_secret_is_written_or_shown():
+    secrets = load(ROOT / "inventories/lab").secrets
+    assert secrets
+    shown = "".join(kahya(*words).stdout for words in (["plan", "--json"], ["drift"], ["probe"]))
+    journal = (ROOT / ".kahya/ornek/journal.sqlite").read_bytes()
+    for secret in secrets:
+        assert secret not in shown
+        assert secret.encode() not in journal
