@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, on
+from admin import ROOT, on
 
 from kahya.engines.base import Task
 from kahya.inventory import load

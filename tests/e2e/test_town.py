@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from conftest import ROOT, found, kahya, on, run
+from admin import ROOT, found, kahya, on, run
 
 from kahya.inventory import load
 
