@@ -76,14 +76,26 @@ systemd.service(service="ssh", running=True, enabled=True)
 sources = files.template(
     src=str(HERE / "chrony.j2"), dest="/etc/chrony/conf.d/kahya.conf", mode="644", **FROM_TEMPLATE
 )
+# A container may not set its clock: chronyd then only measures, and starts in spite of it.
 options = files.put(
-    src=StringIO(f'DAEMON_OPTS="-F 1 {data.base_chrony_options}"\n'),
+    src=StringIO(f'DAEMON_OPTS="-F 1{"" if data.base_sets_clock else " -x"}"\n'),
     dest="/etc/default/chrony",
     mode="644",
     **ROOT,
 )
+UNIT = "/etc/systemd/system/chrony.service.d/kahya.conf"
+if data.base_sets_clock:
+    unit = files.file(path=UNIT, present=False)
+else:
+    text = "[Unit]\nConditionCapability=\n"
+    unit = files.put(src=StringIO(text), dest=UNIT, mode="644", **ROOT)
 systemd.service(service="chrony", running=True, enabled=True, **follows("chrony"))
-systemd.service(service="chrony", restarted=True, _if=any_changed(sources, options))
+systemd.service(
+    service="chrony",
+    restarted=True,
+    daemon_reload=True,
+    _if=any_changed(sources, options, unit),
+)
 
 # Kernel
 for key, value in data.base_sysctl.items():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -84,9 +85,15 @@ class PyinfraEngine:
         sources = [Path(t.system.source).resolve() for t in tasks]
         return {
             "root": str(sources[0].parent.parent),
-            "ssh_config": str(self._ssh_config),
+            "ssh_config": str(self._plain_ssh_config()),
             "secrets": town.secrets,
-            "hosts": {n: {"building": h.building, "vars": dict(h.vars)} for n, h in hosts.items()},
+            "hosts": {
+                n: {
+                    "building": h.building,
+                    "vars": {**h.vars, "kahya_confirm_seconds": town.confirm_seconds},
+                }
+                for n, h in hosts.items()
+            },
             "tasks": [
                 {
                     "system": task.system.name,
@@ -96,6 +103,14 @@ class PyinfraEngine:
                 for task, source in zip(tasks, sources, strict=True)
             ],
         }
+
+    def _plain_ssh_config(self) -> Path:
+        """Write the configuration without chains of jump hosts, which pyinfra does not follow."""
+        jump = rf"ProxyCommand ssh -F {self._ssh_config} -W %h:%p \1"
+        text = re.sub(r"ProxyJump (\S+)", jump, self._ssh_config.read_text(encoding="utf-8"))
+        path = self._workdir / "ssh_config.pyinfra"
+        path.write_text(text, encoding="utf-8")
+        return path
 
     def _known_reads(self) -> dict[str, dict[str, list[str]]]:
         if not self._cache or not self._cache.exists():

@@ -16,6 +16,7 @@ from collections.abc import Iterator  # noqa: E402
 from contextlib import contextmanager  # noqa: E402
 from dataclasses import asdict  # noqa: E402
 from pathlib import Path  # noqa: E402
+from textwrap import shorten  # noqa: E402
 from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
@@ -132,7 +133,7 @@ class HostRun:
     def _check_reads(self, reads: dict[str, Any]) -> None:
         """Raise what pyinfra only logs: a fact that could not be read is not an absent state."""
         if self.host in self.host.state.failed_hosts:
-            bad = [f"{c}: {words(r.output)}" for c, r in reads.items() if not r.ok]
+            bad = [f"{shorten(c, 90)}: {words(r.output)}" for c, r in reads.items() if not r.ok]
             raise Refused("could not be read: " + "; ".join(bad))
 
     def _changes(

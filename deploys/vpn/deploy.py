@@ -1,0 +1,57 @@
+"""VPN between the buildings: one WireGuard tunnel per peer; FRRouting, which routes over them."""
+
+from io import StringIO
+from pathlib import Path
+
+from pyinfra import host
+from pyinfra.facts.deb import DebPackages
+from pyinfra.operations import apt, files, server, systemd
+
+from deploys.steps import JINJA
+from deploys.vpn import routes, tunnel
+
+HERE = Path(__file__).parent / "templates"
+data = host.data
+
+missing = set(data.vpn_packages) - set(host.get_fact(DebPackages))
+install = apt.packages(packages=data.vpn_packages, update=bool(missing), no_recommends=True)
+
+for key, value in data.vpn_sysctl.items():
+    server.sysctl(
+        key=key, value=value, persist=True, persist_file="/etc/sysctl.d/91-kahya-vpn.conf"
+    )
+
+# Which daemons run; what they do is the system "routing".
+daemons = files.template(
+    src=str(HERE / "daemons.j2"),
+    dest="/etc/frr/daemons",
+    user="frr",
+    group="frr",
+    mode="640",
+    jinja_env_kwargs=JINJA,
+)
+follows = {"_if": install.did_change} if "frr" in missing else {}
+systemd.service(service="frr", running=True, enabled=True, **follows)
+systemd.service(service="frr", restarted=True, _if=daemons.did_change)
+
+private_key = files.put(
+    src=StringIO(f"{data.vpn_private_key}\n"),
+    dest=f"{tunnel.FOLDER}/private.key",
+    user="root",
+    group="root",
+    mode="600",
+)
+for wanted in data.tunnels:
+    tunnel.present(wanted, data.vpn_public_key)
+names = [wanted["name"] for wanted in data.tunnels]
+for name in host.get_fact(tunnel.TunnelNames):
+    if name not in names:
+        tunnel.absent(name)
+server.shell(
+    name="give the running tunnels the new key",
+    commands=[f"wg set {name} private-key {tunnel.FOLDER}/private.key" for name in names],
+    _if=private_key.did_change,
+)
+
+for route in host.get_fact(routes.HandmadeRoutes):
+    routes.absent(route)

@@ -1,0 +1,38 @@
+"""Kernel routes that someone added by hand: the routes between the buildings are OSPF's."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from pyinfra.api import FactBase, operation
+
+from deploys.steps import told
+
+
+class HandmadeRoutes(FactBase):
+    """Routes that neither the kernel nor a routing daemon made, without the default route."""
+
+    default = list
+
+    def command(self) -> str:  # noqa: D102 - pyinfra's contract
+        shows = [f"ip -{v} route show proto {p}" for v in (4, 6) for p in ("boot", "static")]
+        return f"( {'; '.join(shows)} ) | grep -v '^default ' || true"
+
+    def process(self, output: list[str]) -> list[str]:  # noqa: D102
+        state = {"linkdown", "dead", "offload"}
+        return [" ".join(w for w in line.split() if w not in state) for line in output]
+
+
+@operation()
+def absent(route: str) -> Iterator[Any]:
+    """Remove one kernel route, named as ``ip route`` shows it."""
+    version = "-6" if ":" in route.split()[0] else "-4"
+    yield from told(
+        [f"ip {version} route del {route}"],
+        {
+            "resource": f"route {route}",
+            "action": "delete",
+            "before": route,
+            "after": "",
+            "risk": ("cuts-path",),
+        },
+    )

@@ -1,0 +1,129 @@
+"""A WireGuard tunnel as one resource: its file, its service and the running interface."""
+
+from collections.abc import Iterator
+from io import StringIO
+from typing import Any
+
+from pyinfra import host
+from pyinfra.api import FactBase, FileUploadCommand, operation
+from pyinfra.operations import files
+
+from deploys.steps import told
+
+FOLDER = "/etc/wireguard"
+
+
+class Tunnel(FactBase):
+    """What is there of a tunnel, as lines; keys are masked on the host already."""
+
+    default = list
+
+    def command(self, interface: str) -> str:  # noqa: D102 - pyinfra's contract
+        path = f"{FOLDER}/{interface}.conf"
+        return (
+            f"if [ -e {path} ]; then stat -c 'file %U:%G %04a' {path}; "
+            f"sed -E 's/^ *(PrivateKey|PresharedKey).*/\\1 = (hidden)/; s/^/file | /' {path}; fi; "
+            f"systemctl -q is-enabled wg-quick@{interface} 2>/dev/null && echo 'starts at boot'; "
+            f"if ip link show dev {interface} up 2>/dev/null | grep -q .; then "
+            f"ip -o addr show dev {interface} scope global | awk '{{print \"address \" $4}}'; "
+            f"for what in public-key listen-port endpoints allowed-ips; do "
+            f'wg show {interface} $what | sed -E "s/\\t/ /g; s/^/$what /"; done; fi; true'
+        )
+
+    def process(self, output: list[str]) -> list[str]:  # noqa: D102
+        return list(output)
+
+
+class TunnelNames(FactBase):
+    """The names of all tunnels that have a file or an interface."""
+
+    default = list
+
+    def command(self) -> str:  # noqa: D102
+        return (
+            f"ls {FOLDER} 2>/dev/null | sed -n 's/\\.conf$//p'; "
+            "wg show interfaces 2>/dev/null | tr ' ' '\\n'; true"
+        )
+
+    def process(self, output: list[str]) -> list[str]:  # noqa: D102
+        return sorted({line for line in output if line})
+
+
+def configuration(tunnel: dict[str, Any]) -> str:
+    """Return the file of ``tunnel``. The private key stays in a file of its own."""
+    return f"""\
+# Kept by Kâhya. The routes over it are OSPF's.
+[Interface]
+Address = {tunnel["address"]}
+ListenPort = {tunnel["listen_port"]}
+Table = off
+PostUp = wg set %i private-key {FOLDER}/private.key
+
+[Peer]
+PublicKey = {tunnel["peer_public_key"]}
+AllowedIPs = 0.0.0.0/0
+Endpoint = {tunnel["endpoint"]}
+"""
+
+
+@operation()
+def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
+    """Bring a tunnel up; only what deviates is touched, and no other tunnel."""
+    name, peer = tunnel["name"], tunnel["peer_public_key"]
+    path, text = f"{FOLDER}/{name}.conf", configuration(tunnel)
+    now = host.get_fact(Tunnel, interface=name)
+    wanted = [
+        "file root:root 0600",
+        *(f"file | {line}" for line in text.splitlines()),
+        "starts at boot",
+        f"address {tunnel['address']}",
+        f"public-key {public_key}",
+        f"listen-port {tunnel['listen_port']}",
+        f"endpoints {peer} {tunnel['endpoint']}",
+        f"allowed-ips {peer} 0.0.0.0/0",
+    ]
+    if now == wanted:
+        return
+    put = files.put._inner(StringIO(text), path, user="root", group="root", mode="600")
+    commands = list(put)
+    if "starts at boot" not in now:
+        commands.append(f"systemctl enable wg-quick@{name}")
+    written = any(isinstance(c, FileUploadCommand) for c in commands)
+    if written or _running(now) != _running(wanted):
+        commands.append(
+            f"systemctl stop wg-quick@{name}; ip link delete dev {name} 2>/dev/null; "
+            f"systemctl start wg-quick@{name}"
+        )
+    yield from told(
+        commands,
+        {
+            "resource": f"tunnel {name}",
+            "action": "update" if now else "create",
+            "before": "\n".join(now),
+            "after": "\n".join(wanted),
+            "risk": ("cuts-path",) if now else (),
+        },
+    )
+
+
+def _running(lines: list[str]) -> list[str]:
+    return [line for line in lines if not line.startswith(("file", "starts"))]
+
+
+@operation()
+def absent(name: str) -> Iterator[Any]:
+    """Remove a tunnel that no longer is in the inventory."""
+    now = host.get_fact(Tunnel, interface=name)
+    yield from told(
+        [
+            f"systemctl disable --now wg-quick@{name}; ip link delete dev {name} 2>/dev/null; "
+            f"rm -f {FOLDER}/{name}.conf"
+        ],
+        {
+            "resource": f"tunnel {name}",
+            "action": "delete",
+            "before": "\n".join(now) or name,
+            "after": "",
+            "risk": ("cuts-path",),
+        },
+    )
