@@ -19,7 +19,7 @@ from kahya.journal import Journal
 from kahya.model import Plan, Town
 from kahya.plan import store
 from kahya.plan.document import to_document
-from kahya.workflow import Scope, Workflow, scope
+from kahya.workflow import Scope, Workflow, scope, state_folder
 
 OK, ERROR, DIFFERENT, UNKNOWN = 0, 1, 2, 3
 EVENTS_IN_REPORT = 20
@@ -140,7 +140,7 @@ def _systems(args: argparse.Namespace) -> int:
 
 def _open(args: argparse.Namespace) -> tuple[Workflow, Scope]:
     town = load(_town_directory(args))
-    journal = Journal.in_folder(project_root(Path(town.directory)) / ".kahya" / town.name)
+    journal = Journal.in_folder(state_folder(town))
     progress = console.quiet if args.json or args.quiet else console.progress
     return Workflow(town, journal, progress), scope(town, args.limit, args.system)
 

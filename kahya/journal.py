@@ -47,8 +47,7 @@ class Journal:
 
     @classmethod
     def in_folder(cls, folder: Path) -> Journal:
-        """Open (or begin) the journal of ``folder``, readable by its owner only."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        """Open (or begin) the journal in ``folder``, readable by its owner only."""
         path = folder / "journal.sqlite"
         path.touch(mode=0o600)
         return cls(f"sqlite:///{path}")

@@ -75,6 +75,13 @@ def scope(town: Town, limit: str = "", systems: Sequence[str] = ()) -> Scope:
     )
 
 
+def state_folder(town: Town) -> Path:
+    """Return the private folder where Kâhya keeps what it knows of ``town``; it is made if need be."""
+    folder = project_root(Path(town.directory)) / ".kahya" / town.name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 class Workflow:
     """The main jobs on one town. ``progress`` is told what is going on, from any thread."""
 
@@ -83,6 +90,7 @@ class Workflow:
         self.journal = journal
         self.progress = progress
         self.root = project_root(Path(town.directory))
+        self._state = state_folder(town)
 
     def make_plan(self, part: Scope, via_wan: Collection[str] = ()) -> Plan:
         """Ask every engine what it would change. Nothing is changed."""
@@ -143,9 +151,9 @@ class Workflow:
         return results
 
     def _settle(self, part: Scope, say: Say) -> bool:
-        via_wan = [h for h in ssh.beyond_vpn(self.town) if h in part.hosts or "gw" in h]
-        if via_wan:
-            say("via_wan", via_wan)
+        via_wan = ssh.beyond_vpn(self.town)
+        if concerned := [host for host in via_wan if host in part.hosts]:
+            say("via_wan", concerned)
         for _ in range(ROUNDS):
             plan = self.make_plan(part, via_wan)
             say("plan", plan)
@@ -266,8 +274,12 @@ class Workflow:
 
         with self._workdir() as workdir:
             config = ssh.write_ssh_config(self.town, workdir, via_wan)
-            make = {"ansible": AnsibleEngine, "napalm": NapalmEngine, "pyinfra": PyinfraEngine}
-            yield {name: engine(config, workdir) for name, engine in make.items()}  # type: ignore[misc] # a dict literal of names
+            cache = self._state / "reads.json"
+            yield {
+                "ansible": AnsibleEngine(config, workdir),
+                "napalm": NapalmEngine(config, workdir),
+                "pyinfra": PyinfraEngine(config, workdir, cache),
+            }
 
     @contextmanager
     def _workdir(self) -> Iterator[Path]:
