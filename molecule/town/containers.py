@@ -24,16 +24,14 @@ INCLUDE = (
     "ca-certificates,dbus,iproute2,iputils-ping,nftables,openssh-server,procps,python3,sudo,"
     "systemd,systemd-sysv"
 )
+INIT = "/sbin/init"
 LOGIN = "kahya"
 LOGIN_ID = 1000
 CAPABILITIES = "NET_ADMIN,NET_RAW,AUDIT_WRITE"
 ROUTER_CAPABILITIES = f"{CAPABILITIES},SYS_ADMIN"  # frr.service hangs without SYS_ADMIN
-ROUTER_SYSCTLS = (
-    "net.ipv4.ip_forward=1",
-    # Loose: answers may come back through another tunnel than the one they left by.
-    "net.ipv4.conf.all.rp_filter=2",
-    "net.ipv4.conf.default.rp_filter=2",
-)
+# A new network namespace copies these from the machine, whatever it has. 2 (loose) because answers
+# may come back through another tunnel than the one they left by.
+RP_FILTER = ("net.ipv4.conf.all.rp_filter=2", "net.ipv4.conf.default.rp_filter=2")
 INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_ROOM = 1024
 LAB, SPEC, HOST_KEY = "kahya.lab", "kahya.spec", "kahya.hostkey"
@@ -144,13 +142,19 @@ class Podman:
         """Make the host as it is on day zero, switched off: own host key, our login key."""
         name = container_name(lab, machine.name)
         host_key = _host_key(machine.name)
-        labels = {LAB: lab, SPEC: spec(machine, image, key), HOST_KEY: host_key[1]}
-        options = [f"--label={k}={v}" for k, v in labels.items()]
-        options.append(f"--cap-add={ROUTER_CAPABILITIES if machine.routes else CAPABILITIES}")
-        if machine.routes:
-            options += ["--device=/dev/net/tun", *(f"--sysctl={s}" for s in ROUTER_SYSCTLS)]
-        options += ["--network=none", "--no-hosts", "--systemd=always", "--log-driver=none"]
-        self("create", "--name", name, "--hostname", machine.name, *options, image, "/sbin/init")
+        values = {LAB: lab, SPEC: spec(machine, image, key), HOST_KEY: host_key[1]}
+        labels = [f"--label={label}={value}" for label, value in values.items()]
+        self(
+            "create",
+            "--name",
+            name,
+            "--hostname",
+            machine.name,
+            *labels,
+            *_options(machine),
+            image,
+            INIT,
+        )
         # Without archive=false podman gives every file to root.
         self("cp", "--archive=false", "-", f"{name}:/", text=_day_zero(machine.name, host_key, key))
 
@@ -183,8 +187,16 @@ def container_name(lab: str, host: str) -> str:
 
 def spec(machine: Machine, image: str, key: str) -> str:
     """Return a digest of what the container is made from: another one means making it anew."""
-    made_from = repr((machine, image, key, ROUTER_CAPABILITIES, ROUTER_SYSCTLS))
+    made_from = repr((machine, image, key, _options(machine)))
     return hashlib.sha256(made_from.encode()).hexdigest()[:16]
+
+
+def _options(machine: Machine) -> list[str]:
+    options = ["--network=none", "--no-hosts", "--systemd=always", "--log-driver=none"]
+    sysctls = [f"net.ipv4.ip_forward={int(machine.routes)}", *RP_FILTER]
+    options += [f"--sysctl={sysctl}" for sysctl in sysctls]
+    options.append(f"--cap-add={ROUTER_CAPABILITIES if machine.routes else CAPABILITIES}")
+    return [*options, "--device=/dev/net/tun"] if machine.routes else options
 
 
 def settle(pid: int) -> None:

@@ -1,0 +1,6 @@
+"""The lab's modules stand in its Molecule scenario, outside of any package."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[3] / "molecule" / "town"))
