@@ -17,6 +17,7 @@ from .converge import converge
 
 # Seconds after which even a plain commit returns, should this program die in the middle of it.
 GUARD = 300
+PATIENCE = 15  # times to try, a second apart, to undo a failed commit
 Answer = dict[str, Any]
 
 
@@ -88,8 +89,12 @@ def commit(base: str, prediction: str, message: str, user: str, revert_in: int |
 
 def _restore(before: str, left: list[str]) -> str:
     """Undo a commit that did not reach its goal; if that fails too, the timer tries again."""
-    remaining = converge(before)
     reasons = "; ".join(left)
+    remaining = converge(before)
+    for _ in range(PATIENCE):  # a daemon that crashed is started again by FRR after 5 s
+        if remaining:
+            time.sleep(1)
+            remaining = converge(before)
     if remaining:
         return (
             f"the commit failed ({reasons}) and the RESTORE IS INCOMPLETE: {'; '.join(remaining)}"

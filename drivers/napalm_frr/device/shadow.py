@@ -34,23 +34,35 @@ class RejectedError(Exception):
 
 
 def describe_router() -> Router:
-    """Return what the shadow must imitate: daemons, links and kernel settings.
+    """Return what the shadow must imitate: daemons, links, addresses and kernel settings.
 
     Two routers that are described alike predict alike.
     """
-    links = json.loads(_do("ip", "-j", "link"))
+    links = json.loads(_do("ip", "-j", "address"))
     names = sorted(path.stem for path in SOCKETS.glob("*.vty") if path.stem != "watchfrr")
     return {
         "links": [[x["ifname"], "POINTOPOINT" in x["flags"]] for x in links if x["ifname"] != "lo"],
+        "addresses": [
+            [x["ifname"], f"{a['local']}/{a['prefixlen']}"]
+            for x in links
+            for a in x["addr_info"]
+            if a["scope"] == "global"
+        ],
         "daemons": [_command(name) for name in sorted(names, key=lambda name: name != "zebra")],
         "sysctls": {name: Path("/proc/sys", name).read_text().strip() for name in SYSCTLS},
     }
 
 
 def _command(daemon: str) -> list[str]:
-    """Return how a daemon was started, as far as it changes its commands and defaults."""
-    process = Path("/proc", (SOCKETS / f"{daemon}.pid").read_text().strip())
-    argv = (process / "cmdline").read_text().split("\0")
+    """Return how a daemon was started, as far as it changes its commands and defaults.
+
+    Raises RejectedError when it does not run.
+    """
+    try:
+        pid = (SOCKETS / f"{daemon}.pid").read_text().strip()
+        argv = Path("/proc", pid, "cmdline").read_text().split("\0")
+    except OSError:
+        raise RejectedError(f"{daemon} is not running; has it crashed?") from None
     command = [argv[0]]
     for option, value in pairwise(argv):
         if option in ("-M", "--module", "-F", "--profile"):
@@ -119,7 +131,9 @@ def _build(router: Router) -> None:
     _do("mount", "-o", "remount,rw", "/proc/sys")
     for name, value in router["sysctls"].items():
         Path("/proc/sys", name).write_text(value)
-    _do("ip", "-force", "-batch", "-", given="\n".join(_link_commands(router["links"])))
+    _do("ip", "-batch", "-", given="\n".join(_link_commands(router["links"])))
+    # FRR refuses some lines that name an address of its own; one that can't be set is no harm.
+    _do("ip", "-force", "-batch", "-", given=_address_commands(router["addresses"]), check=False)
     zebra, *others = router["daemons"]
     _start([zebra])  # first: a daemon that doesn't find zebra tries again only after 10 s
     _start(others)
@@ -136,6 +150,10 @@ def _link_commands(links: list[tuple[str, bool]]) -> list[str]:
         else:
             commands.append(f"link add name {name} type veth peer name shadow-{number}")
     return commands
+
+
+def _address_commands(addresses: list[tuple[str, str]]) -> str:
+    return "\n".join(f"address add {address} dev {name}" for name, address in addresses)
 
 
 def _start(commands: list[list[str]]) -> None:
@@ -167,8 +185,8 @@ def _unprime(router: Router, config: str) -> None:
         vtysh.load("no router ospf\n")
 
 
-def _do(*command: str, given: str = "") -> str:
+def _do(*command: str, given: str = "", check: bool = True) -> str:
     done = subprocess.run(command, input=given, text=True, capture_output=True, check=False)
-    if done.returncode:
+    if check and done.returncode:
         raise RuntimeError(f"{command}: {done.stderr}")
     return done.stdout

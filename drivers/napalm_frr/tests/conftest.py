@@ -10,10 +10,13 @@ os.environ.setdefault("NAPALM_TEST_MOCK", "0")  # NAPALM's own getters suite, on
 HERE = Path(__file__).parent
 sys.path[:0] = [str(HERE.parents[1]), str(HERE)]
 
+import hypothesis
 import pytest
 from lab import ROUTER, Lab, can_run
 from napalm import get_network_driver
 
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is no failure
+hypothesis.settings.load_profile("unhurried")
 INITIAL = (HERE / "frr" / "initial.conf").read_text()
 
 

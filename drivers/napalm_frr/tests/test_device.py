@@ -64,6 +64,12 @@ def test_a_line_that_only_a_daemon_can_refuse_is_rejected(device):
         device.load_merge_candidate(config=text)
 
 
+def test_a_line_that_names_an_address_of_the_router_itself_is_rejected(device):
+    text = "router bgp 65001\n neighbor 10.0.12.1 remote-as 65009\nexit\n"
+    with pytest.raises(MergeConfigException, match=r"line 2: .*local system"):
+        device.load_merge_candidate(config=text)
+
+
 def test_another_set_of_defaults_is_rejected(device):
     with pytest.raises(ReplaceConfigException, match="line 1: frr defaults datacenter"):
         device.load_replace_candidate(config=f"frr defaults datacenter\n{INITIAL}")
