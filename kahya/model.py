@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 EngineName = Literal["ansible", "pyinfra", "napalm"]
 Status = Literal["ok", "unreachable", "error", "unknown"]
+OutcomeStatus = Literal["applied", "refused", "failed", "unreachable"]
 Risk = Literal["restart", "cuts-path", "data"]
 Level = Literal["L0", "L1", "L2", "L3"]
 
@@ -163,7 +164,7 @@ class Outcome:
 
     host: str
     system: str
-    status: Literal["applied", "refused", "failed", "unreachable"]
+    status: OutcomeStatus
     applied: tuple[Change, ...] = ()
     reason: str = ""
 

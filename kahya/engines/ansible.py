@@ -16,10 +16,10 @@ import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from kahya.engines.ansible_meaning import Event, to_changes, to_plan
+from kahya.engines.ansible_meaning import Event, to_changes, to_plan, trouble_of
 from kahya.engines.base import Approved, Progress, Task, refusal
 from kahya.errors import EngineError
-from kahya.model import Host, HostPlan, Outcome, System, Town
+from kahya.model import Host, HostPlan, Outcome, OutcomeStatus, System, Town
 from kahya.redact import redact
 
 CALLBACKS = Path(__file__).parent / "ansible_callback"
@@ -42,7 +42,7 @@ class AnsibleEngine:
             EngineError: Ansible could not run; the message holds its last words.
         """
         for task in tasks:
-            events = self._run(town, task.system, task.hosts, progress, check=True)
+            events = self._run(town, task.system, task.hosts, progress, "--check")
             for host in task.hosts:
                 yield to_plan(host, task.system, events)
 
@@ -60,26 +60,24 @@ class AnsibleEngine:
             allowed = []
             for host, now in zip(task.hosts, self.plan(town, [task], progress), strict=True):
                 if reason := refusal(approved, now):
-                    status = "unreachable" if now.status == "unreachable" else "refused"
-                    yield Outcome(host.name, task.system.name, status, reason=reason)
+                    lost: OutcomeStatus = (
+                        "unreachable" if now.status == "unreachable" else "refused"
+                    )
+                    yield Outcome(host.name, task.system.name, lost, reason=reason)
                 else:
                     allowed.append(host)
             events = self._run(town, task.system, allowed, progress) if allowed else []
             yield from (_outcome(host, task.system, events) for host in allowed)
 
     def _run(
-        self,
-        town: Town,
-        system: System,
-        hosts: Sequence[Host],
-        progress: Progress,
-        check: bool = False,
+        self, town: Town, system: System, hosts: Sequence[Host], progress: Progress, *modes: str
     ) -> list[Event]:
         """Run one role and return all that the callback told, with the secrets masked."""
-        root = next(p for p in Path(town.directory).resolve().parents if (p / system.source).is_dir())
-        command = [sys.executable, "-m", "ansible", "playbook", *(["--check"] if check else [])]
-        command += ["--diff", "--inventory", str(Path(town.directory).resolve())]
-        command += ["--limit", ",".join(h.name for h in hosts), str(self._playbook(system))]
+        inventory = Path(town.directory).resolve()
+        root = next(p for p in inventory.parents if (p / system.source).is_dir())
+        command = [sys.executable, "-m", "ansible", "playbook", "--diff", *modes]
+        command += ["--inventory", str(inventory), "--limit", ",".join(h.name for h in hosts)]
+        command += [str(self._playbook(system))]
         reader, writer = os.pipe()
         with tempfile.TemporaryFile(dir=self.workdir) as complaint, os.fdopen(reader) as pipe:
             process = subprocess.Popen(
@@ -94,18 +92,18 @@ class AnsibleEngine:
             os.close(writer)  # Ansible's own is the last one, so the pipe ends when it does
             events = list(_follow(pipe, town, system, progress))
             code = process.wait()
-            if not any(event["event"] == "end" for event in events):
-                complaint.seek(0)
-                words = complaint.read().decode(errors="replace").strip().splitlines()
-                text = redact("\n".join(words[-LAST_LINES:]), town.secrets)
-                raise EngineError(
-                    f"Ansible ended with {code} before the role {system.name} did:\n{text}",
-                    "Correct the role or the inventory as it says.",
-                )
-        return events
+            if any(event["event"] == "end" for event in events):
+                return events
+            complaint.seek(0)
+            words = redact(complaint.read().decode(errors="replace"), town.secrets)
+            last = "\n".join(words.strip().splitlines()[-LAST_LINES:])
+            raise EngineError(
+                f"Ansible ended with {code} before {system.source} did:\n{last}",
+                "Correct the role or the inventory as it says.",
+            )
 
     def _playbook(self, system: System) -> Path:
-        """Write the play of one role. It logs in by Kâhya's ssh_config, whatever the inventory says."""
+        """Write the play of one role, which logs in by Kâhya's ssh_config and not the inventory."""
         play = {
             "hosts": "all",
             "gather_facts": False,
@@ -137,9 +135,7 @@ class AnsibleEngine:
         }
 
 
-def _follow(
-    pipe: Iterable[str], town: Town, system: System, progress: Progress
-) -> Iterator[Event]:
+def _follow(pipe: Iterable[str], town: Town, system: System, progress: Progress) -> Iterator[Event]:
     """Yield the callback's lines with the secrets masked; the start of a task is progress."""
     for line in pipe:
         event: Event = redact(json.loads(line), town.secrets)
@@ -151,11 +147,8 @@ def _follow(
 
 def _outcome(host: Host, system: System, events: Sequence[Event]) -> Outcome:
     """Return what a run did on ``host``; also one that failed halfway changed something."""
-    end = to_plan(host, system, events)
-    return Outcome(
-        host.name,
-        system.name,
-        {"ok": "applied", "unreachable": "unreachable"}.get(end.status, "failed"),  # type: ignore[arg-type] # mypy widens the literals to str
-        applied=to_changes(host, system, events),
-        reason=end.reason,
-    )
+    done = to_changes(host, system, events)
+    if trouble := trouble_of(host, events):
+        status: OutcomeStatus = "unreachable" if trouble[0] == "unreachable" else "failed"
+        return Outcome(host.name, system.name, status, done, trouble[1])
+    return Outcome(host.name, system.name, "applied", done)

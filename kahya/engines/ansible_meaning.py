@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from difflib import unified_diff
 from typing import Any
 
-from kahya.model import BlindSpot, Change, Host, HostPlan, Risk, System, digest
+from kahya.model import BlindSpot, Change, Host, HostPlan, Risk, Status, System, digest
 
 Event = dict[str, Any]
 """One line of the callback: ``event`` says what happened, ``host`` where."""
@@ -26,8 +26,12 @@ HEADINGS = ("after_header", "before_header", "prepared")  # names of temporary f
 
 def to_plan(host: Host, system: System, events: Sequence[Event]) -> HostPlan:
     """Return what a run in check mode found on ``host``."""
-    if trouble := _trouble(host, system, events):
-        return trouble
+    if trouble := trouble_of(host, events):
+        return HostPlan(host.name, system.name, trouble[0], reason=trouble[1])
+    for event in _of(host, events, "changed"):
+        if not event["checked"]:
+            reason = f"{event['task']}: changes the host even in check mode; mend the role"
+            return HostPlan(host.name, system.name, "error", reason=reason)
     return HostPlan(
         host.name,
         system.name,
@@ -35,6 +39,18 @@ def to_plan(host: Host, system: System, events: Sequence[Event]) -> HostPlan:
         changes=to_changes(host, system, events),
         blind_spots=tuple(_blind_spots(host, system, events)),
     )
+
+
+def trouble_of(host: Host, events: Sequence[Event]) -> tuple[Status, str] | None:
+    """Return why a run did not come to its end on ``host``, as a status and in words."""
+    for event in _of(host, events, "unreachable"):
+        return "unreachable", event["msg"]
+    for event in _of(host, events, "failed"):
+        words = "its result is hidden (no_log)" if event["hidden"] else event["msg"]
+        return "error", f"{event['label'] or event['task']}: {words}"
+    if not any(host.name in e["hosts"] for e in events if e["event"] == "end"):
+        return "unknown", "Ansible left this host out"
+    return None
 
 
 def to_changes(host: Host, system: System, events: Sequence[Event]) -> tuple[Change, ...]:
@@ -45,18 +61,6 @@ def to_changes(host: Host, system: System, events: Sequence[Event]) -> tuple[Cha
 
 def _of(host: Host, events: Sequence[Event], *kinds: str) -> Iterator[Event]:
     return (e for e in events if e["event"] in kinds and e["host"] == host.name)
-
-
-def _trouble(host: Host, system: System, events: Sequence[Event]) -> HostPlan | None:
-    for event in _of(host, events, "unreachable"):
-        return HostPlan(host.name, system.name, "unreachable", reason=event["msg"])
-    for event in _of(host, events, "failed"):
-        words = "its result is hidden (no_log)" if event["hidden"] else event["msg"]
-        where = event["label"] or event["task"]
-        return HostPlan(host.name, system.name, "error", reason=f"{where}: {words}")
-    if not any(host.name in e["hosts"] for e in events if e["event"] == "end"):
-        return HostPlan(host.name, system.name, "unknown", reason="Ansible left this host out")
-    return None
 
 
 def _blind_spots(host: Host, system: System, events: Sequence[Event]) -> Iterator[BlindSpot]:
@@ -134,6 +138,8 @@ def _diff(event: Event) -> str:
     shown = [text for part in event["diff"] if (text := _one_diff(part, _resource(event)))]
     if not shown and event["queries"]:
         shown = [f"+{query}" for query in event["queries"]]
+    if not shown and event["args"].get("state") == "absent":
+        shown = [f"-{_resource(event)}"]
     if not shown:
         shown = [f"+{k}: {v}" for k, v in event["args"].items() if k not in VOLATILE]
     return "\n".join(shown)
@@ -143,7 +149,8 @@ def _one_diff(part: dict[str, Any], resource: str) -> str:
     if "before" not in part or "after" not in part:
         return str(part.get("prepared", "")).strip()
     before, after = (_lines(part[side]) for side in ("before", "after"))
-    return "\n".join(unified_diff(before, after, f"{resource} (now)", f"{resource} (then)", "", "", 2, ""))
+    names = f"{resource} (now)", f"{resource} (then)"
+    return "\n".join(unified_diff(before, after, *names, n=2, lineterm=""))
 
 
 def _lines(state: Any) -> list[str]:

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import json
 import os
+from typing import Any
 
+from ansible.executor.stats import AggregateStats
+from ansible.executor.task_result import CallbackTaskResult
+from ansible.inventory.host import Host
 from ansible.playbook.handler import Handler
+from ansible.playbook.play import Play
+from ansible.playbook.task import Task
 from ansible.plugins.callback import CallbackBase
 
 DOCUMENTATION = """
@@ -32,55 +38,58 @@ class CallbackModule(CallbackBase):
     CALLBACK_TYPE = "stdout"
     CALLBACK_NAME = "kahya_events"
 
-    def __init__(self):
+    def __init__(self) -> None:
         super().__init__()
         self._pipe = os.fdopen(int(os.environ["KAHYA_EVENTS_FD"]), "w", encoding="utf-8")
 
-    def v2_playbook_on_play_start(self, play):
-        handlers = [h for block in play.handlers for h in block.block]
-        handlers += [h for r in play.roles for b in r.get_handler_blocks(play) for h in b.block]
-        restarts = sorted({h.name for h in handlers if h.args.get("state") == "restarted"})
+    def v2_playbook_on_play_start(self, play: Play) -> None:
+        handlers = [handler for block in play.handlers for handler in block.block]
+        restarts = [h.name for h in handlers if h.args.get("state") == "restarted"]
         self._write(event="play", restarts=restarts)
 
-    def v2_runner_on_start(self, host, task):
+    def v2_runner_on_start(self, host: Host, task: Task) -> None:
         self._write(event="start", host=host.name, task=task.name)
 
-    def v2_runner_on_ok(self, result):
+    def v2_runner_on_ok(self, result: CallbackTaskResult) -> None:
         if not result.task.loop:
             self._tell_ok(result)
 
-    def v2_runner_item_on_ok(self, result):
+    def v2_runner_item_on_ok(self, result: CallbackTaskResult) -> None:
         self._tell_ok(result)
 
-    def v2_runner_on_skipped(self, result):
+    def v2_runner_on_skipped(self, result: CallbackTaskResult) -> None:
         if not result.task.loop:
             self._tell_skipped(result)
 
-    def v2_runner_item_on_skipped(self, result):
+    def v2_runner_item_on_skipped(self, result: CallbackTaskResult) -> None:
         self._tell_skipped(result)
 
-    def v2_runner_on_failed(self, result, ignore_errors=False):
+    def v2_runner_on_failed(
+        self,
+        result: CallbackTaskResult,
+        ignore_errors: bool = False,  # noqa: FBT001, FBT002 (Ansible's)
+    ) -> None:
         if not ignore_errors and not (result.task.loop and "results" in result.result):
             self._tell("failed", result)
 
-    def v2_runner_item_on_failed(self, result):
+    def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
         if not result.task_fields.get("ignore_errors"):
             self._tell("failed", result)
 
-    def v2_runner_on_unreachable(self, result):
+    def v2_runner_on_unreachable(self, result: CallbackTaskResult) -> None:
         self._tell("unreachable", result)
 
-    def v2_playbook_on_stats(self, stats):
+    def v2_playbook_on_stats(self, stats: AggregateStats) -> None:
         self._write(event="end", hosts=sorted(stats.processed))
         self._pipe.close()
 
-    def _tell_ok(self, result):
+    def _tell_ok(self, result: CallbackTaskResult) -> None:
         if DEFERRED in result.task.tags:
             self._tell("deferred", result)
         elif result.is_changed() and not isinstance(result.task, Handler):
             self._tell("changed", result)
 
-    def _tell_skipped(self, result):
+    def _tell_skipped(self, result: CallbackTaskResult) -> None:
         """Tell of tasks that were skipped for being a check, and not by their own condition."""
         condition = str(result.result.get("false_condition", ""))
         by_itself = "skipped_reason" in result.result or condition  # an empty loop; a `when`
@@ -89,15 +98,15 @@ class CallbackModule(CallbackBase):
         if not by_itself or "ansible_check_mode" in condition:
             self._tell("skipped", result)
 
-    def _tell(self, event, result):
+    def _tell(self, event: str, result: CallbackTaskResult) -> None:
         self._write(event=event, host=result.host.name, **_details(result))
 
-    def _write(self, **event):
+    def _write(self, **event: object) -> None:
         self._pipe.write(json.dumps(event, default=str) + "\n")
         self._pipe.flush()
 
 
-def _details(result):
+def _details(result: CallbackTaskResult) -> dict[str, Any]:
     task, data = result.task, result.result
     diff = data.get("diff") or []
     return {
@@ -115,7 +124,7 @@ def _details(result):
     }
 
 
-def _arguments(result):
+def _arguments(result: CallbackTaskResult) -> dict[str, Any]:
     """Return what the role asked of the module, with the values the module itself reports.
 
     Those are free of what the module knows to be secret.
