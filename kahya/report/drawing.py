@@ -19,6 +19,7 @@ HEAD, LINE, PAD, GATE = 50, 20, 10, 26
 UPLINK = 40  # from a gateway to the edge of the carrier's network
 SHOWN_HOSTS = 8  # more are counted: the tables below the picture name them all
 LABELLED_TUNNELS = 6  # with more, only what is not in order gets a mark
+SPREAD = 40  # how wide the tunnels of one gateway lie where they leave it
 LETTER = 0.62  # width of a letter by its height, in the widest of the usual fonts
 POSITIONS = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
 
@@ -146,7 +147,7 @@ def _row(
         _card(
             b, hosts[b.name], states,
             Box(MARGIN + pitch * (i + 0.5) - each / 2, y if above else y + GATE / 2, each, height),
-            above,
+            above=above,
         )
         for i, b in enumerate(buildings)
     ]  # fmt: skip
@@ -159,19 +160,17 @@ def _by_state(town: Town, building: Building, states: dict[str, State]) -> list[
 
 
 def _card(
-    building: Building, hosts: list[Host], states: dict[str, State], box: Box, above: bool
+    building: Building, hosts: list[Host], states: dict[str, State], box: Box, *, above: bool
 ) -> Card:
     gateway = next((h for h in hosts if "gateways" in h.groups), None)
     others = [h for h in hosts if h is not gateway]
     text_y = box.y + (0 if above else GATE / 2)
-    room = box.width - 130  # of a name, beside mark and address
 
     def line(host: Host, y: float) -> Line:
-        return Line(host, states[host.name], shorten(host.name, room, 12), y)
+        room = box.width - 50 - len(host.address) * 10 * LETTER  # beside mark and address
+        return Line(host, states[host.name], shorten(host.name, room, 11.5), y)
 
-    lines = [
-        line(h, text_y + HEAD + LINE * (i + 0.7)) for i, h in enumerate(others[:SHOWN_HOSTS])
-    ]
+    lines = [line(h, text_y + HEAD + LINE * (i + 0.7)) for i, h in enumerate(others[:SHOWN_HOSTS])]
     edge = box.y + box.height if above else box.y
     gate = Box(box.x + 12, edge - GATE / 2, box.width - 24, GATE)
     return Card(
@@ -182,7 +181,7 @@ def _card(
 
 def _uplink_text(card: Card) -> Box:
     x, y = card.door
-    return Box(x - 60, y if card.above else y - UPLINK, 170, UPLINK)
+    return Box(x - SPREAD, y if card.above else y - UPLINK, 2 * SPREAD + 70, UPLINK)
 
 
 def _curves(
@@ -198,7 +197,7 @@ def _curves(
         label, text = None, ""
         if len(tunnels) <= LABELLED_TUNNELS:
             ends = (tunnel.address, tunnel.peer_address)
-            text = " – ".join(ends if points[0][0] <= points[3][0] else ends[::-1])
+            text = " / ".join(ends if points[0][0] <= points[3][0] else ends[::-1])
         if text or tunnel.state != "ok":
             label = _place(points, len(text) * 10 * LETTER + 28, taken)
         if label:
@@ -215,7 +214,7 @@ def _starts(at: dict[str, Card], tunnels: Sequence[Tunnel]) -> dict[tuple[str, s
     offsets = {}
     for host, pairs in groupby(ends, key=lambda end: end[0]):
         peers = sorted((p for _, p in pairs), key=lambda p: at[p].door[0])
-        step = min(12.0, at[host].gate.width * 0.6 / len(peers))
+        step = min(12.0, SPREAD / len(peers))
         for i, peer in enumerate(peers):
             offsets[host, peer] = (i - (len(peers) - 1) / 2) * step
     return offsets
@@ -229,7 +228,12 @@ def _bend(one: Card, other: Card, shift: float, other_shift: float) -> tuple[Poi
         depth = min(50 + abs(x2 - x1) * 0.1, 200) * (1 if one.above else -1)
     else:
         depth = (y2 - y1) * 0.62
-    return (x1, y1), (x1, y1 + depth), (x2, y2 + (depth if one.above == other.above else -depth)), (x2, y2)
+    return (
+        (x1, y1),
+        (x1, y1 + depth),
+        (x2, y2 + (depth if one.above == other.above else -depth)),
+        (x2, y2),
+    )
 
 
 def _place(points: Iterable[Point], width: float, taken: Sequence[Box]) -> Box | None:

@@ -20,29 +20,25 @@ class Event:
 
 
 def sentence(event: Event, _: Translate) -> tuple[str, bool]:
-    """Return what happened, and whether it is free of anything to look at."""
+    """Return what happened, and whether nothing about it needs a look."""
     data = event.data
     match event.kind:
-        case "planned":
-            return _("Planned: {changes} changes{unread}").format(
-                changes=len(data["changes"]), unread=_unread(data, _)), not _unread(data, _)  # fmt: skip
-        case "observed":
-            clean = not data["changes"] and not _unread(data, _)
-            return _("Looked for drift: {changes} differences{unread}").format(
-                changes=len(data["changes"]), unread=_unread(data, _)), clean  # fmt: skip
+        case "planned" | "observed":
+            lost = sorted(name for name, host in data["hosts"].items() if host["status"] != "ok")
+            count = len(data["changes"])
+            planned, observed = _("Planned: {count} changes"), _("Drift check: {count} differences")
+            text = (planned if event.kind == "planned" else observed).format(count=count)
+            text += _(", not read: {hosts}").format(hosts=", ".join(lost)) if lost else ""
+            return text, not lost and (event.kind == "planned" or not count)
         case "applied":
-            as_planned = len(data["applied"]) - len(data["extra"])
             text = _("Applied as planned: {applied} of {planned}; extra {extra}, missing {missing}")
-            return text.format(applied=as_planned, planned=data["planned"], extra=len(data["extra"]),
-                               missing=len(data["missing"])), bool(data["ok"])  # fmt: skip
+            extra, missing = len(data["extra"]), len(data["missing"])
+            done = len(data["applied"]) - extra
+            text = text.format(applied=done, planned=data["planned"], extra=extra, missing=missing)
+            return text, bool(data["ok"])
         case "probed":
             results = data["results"]
             passed = sum(r["status"] == "passed" for r in results)
             text = _("Functional checks: {passed} of {count} passed")
             return text.format(passed=passed, count=len(results)), passed == len(results)
     return event.kind, True
-
-
-def _unread(data: Mapping[str, Any], _: Translate) -> str:
-    hosts = sorted(name for name, host in data["hosts"].items() if host["status"] != "ok")
-    return _(", not read: {hosts}").format(hosts=", ".join(hosts)) if hosts else ""

@@ -26,7 +26,7 @@ from kahya.report.tunnels import tunnels
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "report"
 CLOCK = ZoneInfo("Europe/Istanbul")
 MOMENT = {"en": "d MMMM yyyy, HH:mm", "tr": "dd.MM.yyyy HH:mm"}
-MARKS = {"unknown": "?", "failed": "✗", "drift": "▲", "ok": "✓", "none": "–"}
+MARKS = {"unknown": "?", "failed": "✗", "drift": "▲", "ok": "✓", "none": "–"}  # noqa: RUF001 - a dash is meant
 LINES = {"+": "add", "-": "del", "@": "at"}
 
 
@@ -61,7 +61,11 @@ def write(
 
 
 def _content(
-    town: Town, drift: Plan, probes: Sequence[ProbeResult], events: Sequence[Event], moment: datetime
+    town: Town,
+    drift: Plan,
+    probes: Sequence[ProbeResult],
+    events: Sequence[Event],
+    moment: datetime,
 ) -> dict[str, Any]:
     found = findings(town, drift, probes)
     by_host = {h: Cell(tuple(f for f in found if f.host is town.hosts[h])) for h in town.hosts}
@@ -162,4 +166,4 @@ def _replace(path: Path, text: str) -> None:
     descriptor, temporary = tempfile.mkstemp(dir=path.parent)  # mkstemp makes it 0600
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(text)
-    os.replace(temporary, path)
+    Path(temporary).replace(path)

@@ -46,7 +46,8 @@ def tunnels(town: Town, findings: Sequence[Finding]) -> tuple[Tunnel, ...]:
 
 
 def _of(variables: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
-    return variables.get("tunnels", ())
+    found: list[dict[str, Any]] = variables.get("tunnels", [])
+    return found
 
 
 def _state(ends: Mapping[str, Any], town: Town, findings: Sequence[Finding]) -> State:

@@ -1,4 +1,5 @@
 """A town of any size, with all that a report may have to show."""
+# ruff: noqa: RUF001 - the names are Turkish
 
 from kahya.model import Building, Change, Host, HostPlan, Plan, ProbeResult, System, Town
 from kahya.report import Event
@@ -17,7 +18,7 @@ SYSTEMS = (
     ("firewall", "Firewall", "Güvenlik duvarı", "pyinfra", "gateways"),
     ("postgresql", "Database server", "Veritabanı sunucusu", "ansible", "db_servers"),
 )
-SECRET = "s3cr3t-of-the-vault"  # noqa: S105 - stands for one
+SECRET = "s3cr3t-of-the-vault"
 
 
 def town(buildings: int = 3, hosts_each: int = 2) -> Town:

@@ -1,0 +1,36 @@
+"""What the catalog translates; Babel calls this when the catalog is updated (locale/babel.cfg)."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Collection, Iterator, Mapping
+from typing import BinaryIO
+
+Message = tuple[int, None, str, list[str]]
+
+
+def extract(
+    file: BinaryIO,
+    keywords: Collection[str],
+    _tags: Collection[str],
+    options: Mapping[str, str],  # noqa: ARG001 - Babel passes it by name
+) -> Iterator[Message]:
+    """Yield what ``file`` (Python) shows to people.
+
+    That is every ``_("…")``, also within an f-string, where Babel itself doesn't look; every word
+    that a ``status`` may have; and the name of every probe, the first line of its docstring.
+    """
+    for node in ast.walk(ast.parse(file.read())):
+        match node:
+            case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(text)), *_]):
+                words = [text] if name in keywords else []
+            case (
+                ast.Assign(targets=[ast.Name(id="Status")], value=value)
+                | ast.AnnAssign(target=ast.Name(id="status"), annotation=value)
+            ):
+                words = [str(c.value) for c in ast.walk(value) if isinstance(c, ast.Constant)]
+            case ast.FunctionDef(name=name) if name.startswith("test_"):
+                words = [(ast.get_docstring(node) or name).splitlines()[0]]
+            case _:
+                continue
+        yield from ((node.lineno, None, text, []) for text in words)

@@ -1,0 +1,271 @@
+"""The report tells all that is known, never calls the unknown in order, and shows no secret."""
+# ruff: noqa: RUF001 - half of it is Turkish
+
+from dataclasses import replace
+from datetime import UTC, datetime
+from html.parser import HTMLParser
+from itertools import combinations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from report import sample
+
+from kahya.model import BlindSpot, Change, Plan, ProbeResult, Town
+from kahya.report import write
+from kahya.report.drawing import draw
+from kahya.report.findings import findings
+from kahya.report.tunnels import tunnels
+
+MOMENT = datetime(2026, 3, 9, 21, 30, tzinfo=UTC)
+MARKUP = st.text(st.sampled_from("<>&\"'/=!-{}% abcÇşI\n\x1f;#"), min_size=1, max_size=40)
+VOID = {"meta", "br", "hr", "img", "link", "input"}
+
+
+class Page(HTMLParser):
+    """A page as a reader sees it: its texts, its elements, and what it would fetch."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.text, self.tags, self.rows, self.links = "", [], {}, []
+        self._open: list[str] = []
+        self._host = ""
+        self.feed(html)
+        self.close()
+        assert not self._open, f"never closed: {self._open}"
+
+    def handle_starttag(self, tag, attrs):
+        given = dict(attrs)
+        self.tags.append(tag)
+        self.links += [v for k, v in attrs if k in ("src", "href", "xlink:href", "data", "action")]
+        if tag not in VOID:
+            self._open.append(tag)
+        if given.get("class") == "host":
+            self._host = given["data-host"]
+            self.rows[self._host] = ""
+
+    def handle_startendtag(self, tag, _attrs):
+        self.tags.append(tag)
+
+    def handle_endtag(self, tag):
+        assert self._open.pop() == tag
+        if tag == "tr":
+            self._host = ""
+
+    def handle_data(self, data):
+        if self._open[-1:] != ["style"]:
+            self.text += data
+            if self._host:
+                self.rows[self._host] += data
+
+
+def pages(town: Town, drift: Plan, folder, probes=(), events=()) -> dict[str, Page]:
+    written = write(town, drift, probes, events, folder, MOMENT)
+    return {p.name.split(".")[1]: Page(p.read_text(encoding="utf-8")) for p in written}
+
+
+def test_everything_is_named_in_both_languages(tmp_path):
+    town = sample.town(12)
+    found = pages(town, sample.plan(town), tmp_path, sample.checks(town), sample.events())
+    for language, page in found.items():
+        for host in town.hosts.values():
+            assert host.name in page.rows
+            assert host.address in page.text
+        for system in town.systems:
+            assert system.title[language] in page.text
+            assert system.name in page.text
+        for building in town.buildings.values():
+            assert building.title in page.text
+        for control in ("B6.8", "S7.14"):
+            assert control in page.text
+        assert sample.plan(town).digest in page.text
+    assert "9 March 2026, 21:30" not in found["en"].text  # UTC: the reader's clock is Türkiye's
+    assert "10 March 2026, 00:30" in found["en"].text
+    assert "10.03.2026 00:30" in found["tr"].text
+
+
+def test_nothing_is_fetched_and_nothing_runs(tmp_path):
+    town = sample.town()
+    for name, page in pages(town, sample.plan(town), tmp_path).items():
+        other = {"en": "tr", "tr": "en"}[name]
+        assert page.links == [f"report.{other}.html"]
+        assert "script" not in page.tags
+    assert "url(" not in (tmp_path / "report.en.html").read_text(encoding="utf-8")
+    assert (tmp_path / "report.en.html").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(("language", "in_order"), [("en", "in order"), ("tr", "uygun")])
+def test_what_is_not_known_is_never_in_order(tmp_path, language, in_order):
+    town = sample.town()
+    off, skipped, blind = "pc-bina2-1", "pc-bina3-1", "gw-bina3"
+    drift = sample.plan(town, unreachable=(off,))
+    spot = BlindSpot(blind, "vpn", "command", "has no check mode")
+    drift = replace(
+        drift,
+        host_plans=tuple(
+            replace(p, blind_spots=(spot,)) if (p.host, p.system) == (blind, "vpn") else p
+            for p in drift.host_plans
+            if p.host != skipped
+        ),
+    )
+    page = pages(town, drift, tmp_path, sample.checks(town))[language]
+    for host, row in page.rows.items():
+        assert (in_order in row) == (host not in (off, skipped, blind)), host
+    assert "Connection timed out" in page.text
+    assert "has no check mode" in page.text
+    assert {"en": "was not looked at this time", "tr": "bu kez bakılmadı"}[language] in page.text
+    assert {"en": "Not everything is known.", "tr": "Bazı şeyler okunamadı"}[language] in page.text
+
+
+def test_a_town_in_order_says_so(tmp_path):
+    town = sample.town()
+    page = pages(town, sample.plan(town), tmp_path, sample.checks(town))["en"]
+    assert "Everything that was looked at is in order." in page.text
+    assert "No difference was found." in page.text
+    assert "Every system on every machine was read." in page.text
+
+
+def test_drift_and_failed_checks_are_told(tmp_path):
+    town = sample.town()
+    change = sample.change(
+        town, "db-bina1", "postgresql", "pg_hba.conf", "-host all all trust\n+hostssl all all",
+        risk=("data",), reversible=False, then=("postgresql reloaded",),
+    )  # fmt: skip
+    probes = [
+        replace(p, status="failed", detail="port 5432 is closed")
+        if (p.host, p.system) == ("db-bina1", "base") else p
+        for p in sample.checks(town)
+    ]  # fmt: skip
+    page = pages(town, sample.plan(town, (change,)), tmp_path, probes)["en"]
+    for words in (
+        "pg_hba.conf", "-host all all trust", "+hostssl all all", "touches data",
+        "not reversible", "postgresql reloaded", change.id, "port 5432 is closed",
+    ):  # fmt: skip
+        assert words in page.text
+    assert "drift 1" in page.rows["db-bina1"]
+    assert "check failed 1" in page.rows["db-bina1"]
+    assert "There is something to put right." in page.text
+
+
+def test_the_journal_is_told(tmp_path):
+    town = sample.town()
+    found = pages(town, sample.plan(town), tmp_path, (), sample.events())
+    for words in (
+        "Planned: 3 changes", "Applied as planned: 12 of 12; extra 0, missing 0",
+        "Drift check: 3 differences", "0 differences, not read: pc-bina3-1",
+        "Functional checks: 9 of 9 passed", "9 March 2026, 09:10",
+    ):  # fmt: skip
+        assert words in found["en"].text
+    assert "12 değişiklikten 12 tanesi" in found["tr"].text
+    assert "09.03.2026 09:10" in found["tr"].text
+
+
+@settings(max_examples=20, deadline=None)
+@given(name=MARKUP, diff=MARKUP, reason=MARKUP)
+def test_whatever_a_host_says_is_only_text(tmp_path_factory, name, diff, reason):
+    town = sample.town(2)
+    folder = tmp_path_factory.mktemp("report")
+    change = Change(
+        "gw-bina1", "bina1", "vpn", "pyinfra", name, name, f"- {diff}", {}, then=(name,)
+    )
+    lost = sample.plan(town, (change,), ("pc-bina2-1",))
+    plans = (replace(p, reason=reason if p.status != "ok" else "") for p in lost.host_plans)
+    probe = ProbeResult("gw-bina1", "vpn", name, "failed", diff)
+    page = pages(town, replace(lost, host_plans=tuple(plans)), folder, [probe])["en"]
+    plain = pages(
+        town,
+        sample.plan(town, (replace(change, resource="r", action="a", diff="- d", then=("t",)),),
+                    ("pc-bina2-1",)),
+        folder, [replace(probe, name="n", detail="d")],
+    )["en"]  # fmt: skip
+    lines = len(f"- {diff}".splitlines()) - 1  # a line of a diff is a span of its own
+    assert page.tags.count("span") == plain.tags.count("span") + lines
+    assert [t for t in page.tags if t != "span"] == [t for t in plain.tags if t != "span"]
+    for words in (name, reason, *f"- {diff}".splitlines()):
+        assert " ".join(words.split()) in " ".join(page.text.split())
+
+
+@settings(max_examples=20, deadline=None)
+@given(where=st.sampled_from(["resource", "diff", "reason", "probe", "then"]))
+def test_no_secret_is_shown(tmp_path_factory, where):
+    town = sample.town(2)
+    said = {w: f"before {sample.SECRET} after" if w == where else "x" for w in
+            ("resource", "diff", "reason", "probe", "then")}  # fmt: skip
+    change = Change("gw-bina1", "bina1", "vpn", "pyinfra", said["resource"], "update",
+                    said["diff"], {}, then=(said["then"],))  # fmt: skip
+    drift = sample.plan(town, (change,), ("pc-bina2-1",))
+    plans = (
+        replace(p, reason=said["reason"] if p.status != "ok" else "") for p in drift.host_plans
+    )
+    probe = ProbeResult("gw-bina1", "vpn", "works", "failed", said["probe"])
+    folder = tmp_path_factory.mktemp("report")
+    for page in pages(town, replace(drift, host_plans=tuple(plans)), folder, [probe]).values():
+        assert sample.SECRET not in page.text
+        assert "before ******** after" in page.text
+
+
+def test_a_secret_of_several_lines_is_masked_before_the_diff_is_split(tmp_path):
+    key = "-----BEGIN KEY-----\nc2VjcmV0\n-----END KEY-----"
+    town = replace(sample.town(), secrets=(key,))
+    change = sample.change(town, "gw-bina1", "vpn", "key", key)
+    for page in pages(town, sample.plan(town, (change,)), tmp_path).values():
+        assert "c2VjcmV0" not in page.text
+
+
+@pytest.mark.parametrize("buildings", [1, 2, 3, 4, 5, 7, 12, 16])
+@pytest.mark.parametrize("hosts_each", [1, 3, 30])
+def test_nothing_lies_on_anything_in_the_picture(buildings, hosts_each):
+    town = sample.town(buildings, hosts_each)
+    states = dict.fromkeys(town.hosts, "ok")
+    wires = tunnels(town, findings(town, sample.plan(town), ()))
+    assert len(wires) == buildings * (buildings - 1) // 2
+    wires = [replace(w, state="drift") for w in wires[:9]] + list(wires[9:])
+    picture = draw(town, states, wires)
+    boxes = [c.box for c in picture.cards] + [c.label for c in picture.curves if c.label]
+    boxes.append(picture.caption)
+    for one, other in combinations(boxes, 2):
+        assert not one.overlaps(other)
+    for box in boxes:
+        assert box.x >= 0
+        assert box.x + box.width <= picture.width
+        assert box.y >= 0
+        assert box.y + box.height <= picture.height
+    if len(wires) <= 6:
+        assert all(c.label for c in picture.curves)  # a small town shows every address
+    for card in picture.cards:
+        assert all(line.y < card.box.y + card.box.height for line in card.lines)
+
+
+def test_hosts_out_of_order_are_not_cut_off_the_picture():
+    town = sample.town(2, 30)
+    states = dict.fromkeys(town.hosts, "ok") | {"pc-bina2-29": "unknown"}
+    card = draw(town, states, ()).cards[1]
+    assert card.lines[0].host.name == "pc-bina2-29"
+    assert len(card.lines) + card.more + 1 == 30
+
+
+@pytest.mark.parametrize(
+    ("host", "detail", "failed"),
+    [
+        ("gw-bina2", "no handshake on wg-bina1", {("gw-bina1", "gw-bina2")}),
+        ("gw-bina2", "zebra does not run", {("gw-bina1", "gw-bina2"), ("gw-bina2", "gw-bina3")}),
+        ("pc-bina2-1", "wg-bina1", set()),
+    ],
+)
+def test_a_failed_check_marks_the_tunnels_it_is_about(host, detail, failed):
+    town = sample.town()
+    probe = ProbeResult(host, "vpn", "works", "failed", detail)
+    found = tunnels(town, findings(town, sample.plan(town), [probe]))
+    assert {(t.host, t.peer) for t in found if t.state == "failed"} == failed
+
+
+def test_a_tunnel_to_an_unreachable_gateway_is_not_known():
+    town = sample.town()
+    found = tunnels(town, findings(town, sample.plan(town, unreachable=("gw-bina3",)), ()))
+    states = {(t.host, t.peer): t.state for t in found}
+    assert states == {
+        ("gw-bina1", "gw-bina2"): "ok",
+        ("gw-bina1", "gw-bina3"): "unknown",
+        ("gw-bina2", "gw-bina3"): "unknown",
+    }
+    assert (found[0].address, found[0].peer_address) == ("10.255.1.9", "10.255.1.10")
