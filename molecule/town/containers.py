@@ -1,4 +1,4 @@
-"""The lab's hosts: the image they start from, and podman containers made of it."""
+"""The lab's hosts as podman containers."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import io
 import json
 import os
 import resource
-import subprocess
 import tarfile
 import tempfile
 from collections.abc import Callable, Iterable
@@ -16,14 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from blueprint import Machine
-from mirror import RELEASE, sources
 from tools import LabError, run
 
-RECIPE = Path(__file__).parent / "image.sh"
-INCLUDE = (
-    "ca-certificates,dbus,iproute2,iputils-ping,nftables,openssh-server,procps,python3,sudo,"
-    "systemd,systemd-sysv"
-)
 INIT = "/sbin/init"
 LOGIN = "kahya"
 LOGIN_ID = 1000
@@ -40,10 +33,15 @@ LAB, SPEC, HOST_KEY = "kahya.lab", "kahya.spec", "kahya.hostkey"
 
 @dataclass(frozen=True)
 class Container:
-    """A container as podman reports it; ``pid`` is 0 when it doesn't run."""
+    """A container as podman reports it.
+
+    ``pid`` is 0 when it doesn't run; ``whole`` is False when it never did, so that its files may
+    be missing.
+    """
 
     name: str
     pid: int
+    whole: bool
     spec: str
     host_key: str
 
@@ -101,37 +99,6 @@ class Podman:
         )
         self.env["CONTAINERS_CONF"] = str(self.settings)
 
-    def image(self, say: Callable[[str], None]) -> str:
-        """Return the name of the hosts' image; build it when its recipe has changed."""
-        tolerance = [
-            f'Acquire::{key} "false";'
-            for key in ("Check-Valid-Until", "Check-Date")
-            if run(["apt-config", "shell", "V", f"Acquire::{key}"]).strip() == "V='false'"
-        ]  # a mirror that is a snapshot of the past needs it, here as in the lab
-        recipe = repr((RECIPE.read_text(encoding="utf-8"), INCLUDE, tolerance)).encode()
-        name = f"localhost/kahya-lab:{hashlib.sha256(recipe).hexdigest()[:12]}"
-        if self("images", "--quiet", name):
-            return name
-        say(f"building the image {name} (Debian {RELEASE}, about a minute)")
-        where = sources()
-        lists = [
-            f"deb {where[RELEASE]} {RELEASE} main",
-            f"deb {where[RELEASE]} {RELEASE}-updates main",
-            f"deb {where[f'{RELEASE}-security']} {RELEASE}-security main",
-        ]
-        command = ["mmdebstrap", "--quiet", "--variant=minbase", f"--include={INCLUDE}"]
-        command += [f"--aptopt={option}" for option in tolerance]
-        command += [f"--customize-hook={RECIPE}", RELEASE, "-", *lists]
-        imported = ["podman", "import", "--quiet", "--change", "STOPSIGNAL SIGRTMIN+3", "-", name]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as build:
-            subprocess.run(
-                imported, stdin=build.stdout, stdout=subprocess.DEVNULL, env=self.env, check=True
-            )
-        if build.returncode:
-            self("rmi", name)
-            raise LabError(f"mmdebstrap ended {build.returncode}; it said above why")
-        return name
-
     def containers(self, lab: str) -> dict[str, Container]:
         """Return the lab's containers by name of host, whatever state they are in."""
         rows = self("ps", "--all", "--filter", f"label={LAB}={lab}", "--format", "json")
@@ -144,17 +111,8 @@ class Podman:
         host_key = _host_key(machine.name)
         values = {LAB: lab, SPEC: spec(machine, image, key), HOST_KEY: host_key[1]}
         labels = [f"--label={label}={value}" for label, value in values.items()]
-        self(
-            "create",
-            "--name",
-            name,
-            "--hostname",
-            machine.name,
-            *labels,
-            *_options(machine),
-            image,
-            INIT,
-        )
+        names = ["--name", name, "--hostname", machine.name]
+        self("create", *names, *labels, *_options(machine), image, INIT)
         # Without archive=false podman gives every file to root.
         self("cp", "--archive=false", "-", f"{name}:/", text=_day_zero(machine.name, host_key, key))
 
@@ -175,9 +133,13 @@ def make_room(say: Callable[[str], None]) -> None:
     Each host holds about seven. Past the limit (128 on Debian, for all of root's processes) a host
     stays halfway through its boot without a word. The limit returns with the next reboot.
     """
-    if int(INOTIFY_LIMIT.read_text(encoding="ascii")) < INOTIFY_ROOM:
-        say(f"raising this machine's fs.inotify.max_user_instances to {INOTIFY_ROOM}")
+    if int(INOTIFY_LIMIT.read_text(encoding="ascii")) >= INOTIFY_ROOM:
+        return
+    say(f"raising this machine's fs.inotify.max_user_instances to {INOTIFY_ROOM}")
+    try:
         INOTIFY_LIMIT.write_text(f"{INOTIFY_ROOM}\n", encoding="ascii")
+    except OSError as error:
+        say(f"that was not allowed ({error.strerror}); a large lab may not start")
 
 
 def container_name(lab: str, host: str) -> str:
@@ -193,6 +155,7 @@ def spec(machine: Machine, image: str, key: str) -> str:
 
 def _options(machine: Machine) -> list[str]:
     options = ["--network=none", "--no-hosts", "--systemd=always", "--log-driver=none"]
+    options.append("--security-opt=apparmor=unconfined")  # it would deny systemd its mounts
     sysctls = [f"net.ipv4.ip_forward={int(machine.routes)}", *RP_FILTER]
     options += [f"--sysctl={sysctl}" for sysctl in sysctls]
     options.append(f"--cap-add={ROUTER_CAPABILITIES if machine.routes else CAPABILITIES}")
@@ -206,7 +169,7 @@ def settle(pid: int) -> None:
     the container's own namespace and are opened; the others are the machine's, and stay closed.
     """
     mounts = Path(f"/proc/{pid}/mountinfo").read_text(encoding="utf-8")
-    if " /proc/sys/net " in mounts:
+    if " /proc/sys/net rw" in mounts:
         return
     script = (
         "mount --bind /proc/sys/net /proc/sys/net && mount -o remount,rw,bind /proc/sys/net"
@@ -219,7 +182,7 @@ def _container(row: dict[str, Any]) -> Container:
     labels = row["Labels"]
     name = row["Names"][0].removeprefix(f"kahya-{labels[LAB]}-")
     pid = row["Pid"] if row["State"] == "running" else 0
-    return Container(name, pid, labels[SPEC], labels[HOST_KEY])
+    return Container(name, pid, row["State"] != "created", labels[SPEC], labels[HOST_KEY])
 
 
 def _host_key(host: str) -> tuple[str, str]:

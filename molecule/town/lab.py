@@ -19,6 +19,7 @@ from pathlib import Path
 
 from blueprint import Blueprint, Machine, blueprint
 from containers import LOGIN, Container, Podman, container_name, make_room, settle, spec
+from image import image
 from mirror import Mirror, end_all
 from tools import LabError, missing, own, run
 from wires import Namespace, listens, ports_of
@@ -93,11 +94,11 @@ class Lab:
             wanted = self.blueprint.pick(limit)
             key = self._key()
             self.blueprint.write(self.directory / "blueprint.json")
-            image = self.podman.image(self.say)
-            self.say(f"podman works with {self.podman.choose(image)} settings")
+            base = image(self.podman, self.say)
+            self.say(f"podman works with {self.podman.choose(base)} settings")
             make_room(self.say)
             self._network()
-            self._create(wanted, image, key)
+            self._create(wanted, base, key)
             self._switch_on(wanted)
             self._wait(wanted)
             self.say(f"lab {self.id} is up: {len(wanted)} hosts")
@@ -198,17 +199,21 @@ class Lab:
         for where in mirrors:
             self.mirror.relay(self.namespace, where)
 
-    def _create(self, wanted: tuple[Machine, ...], image: str, key: str) -> None:
+    def _create(self, wanted: tuple[Machine, ...], base: str, key: str) -> None:
         there = self.podman.containers(self.id)
-        specs = {m.name: spec(m, image, key) for m in wanted}
+        specs = {m.name: spec(m, base, key) for m in wanted}
         known = {m.name for m in self.blueprint.machines}
-        stale = [n for n, c in there.items() if n not in known or c.spec != specs.get(n, c.spec)]
+        stale = [
+            name
+            for name, c in there.items()
+            if name not in known or not c.whole or c.spec != specs.get(name, c.spec)
+        ]
         self.podman.remove(self.id, stale)
         new = [m for m in wanted if m.name not in there or m.name in stale]
         if new:
             self.say(f"creating {', '.join(m.name for m in new)}")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            list(pool.map(lambda m: self.podman.create(self.id, m, image, key), new))
+            list(pool.map(lambda m: self.podman.create(self.id, m, base, key), new))
         path, there = self.directory / "known_hosts", self.podman.containers(self.id)
         path.write_text(known_hosts(self.blueprint.machines, there), encoding="ascii")
         own(path)

@@ -46,13 +46,14 @@ def sources() -> dict[str, str]:
     found = dict(ARCHIVES)
     targets = run(["apt-get", "indextargets", "--format", "$(RELEASE) $(REPO_URI)"])
     for line in targets.splitlines():
-        suite, uri = line.split()
-        if suite in ARCHIVES:
+        suite, uri = line.split(maxsplit=1)
+        if suite in ARCHIVES and uri.startswith("http"):
             found[suite] = uri.rstrip("/")
     return found
 
 
-def _setting(name: str) -> str:
+def apt_setting(name: str) -> str:
+    """Return a setting of this machine's apt, or "" when it has none."""
     return run(["apt-config", "shell", "V", name]).strip().removeprefix("V=").strip("'")
 
 
@@ -78,9 +79,10 @@ class Mirror:
         if len(str(self.socket)) > LONGEST_SOCKET_PATH:
             raise LabError(f"{self.socket}: too long for a socket", "Move the checkout up.")
         self.stop()
-        for name in ("", "packages", "log", "config"):
-            own(self.cache / name if (self.cache / name).is_dir() else _folder(self.cache / name))
-        where, proxy = sources(), _setting("Acquire::http::Proxy")
+        for name in ("packages", "log", "config"):
+            (self.cache / name).mkdir(exist_ok=True)
+            own(self.cache / name)
+        where, proxy = sources(), apt_setting("Acquire::http::Proxy")
         (self.cache / "config" / "acng.conf").write_text(
             CONFIG.format(
                 cache=self.cache,
@@ -137,11 +139,6 @@ def end_all(namespace: Namespace) -> None:
         _end(pid)
 
 
-def _folder(path: Path) -> Path:
-    path.mkdir(parents=True, exist_ok=True)
-    return path
-
-
 def _spawn(command: list[str], log: Path) -> None:
     with log.open("ab") as file:
         subprocess.Popen(
@@ -160,7 +157,7 @@ def _end(pid: int, patience: float = 3.0) -> None:
                 if _is_zombie(pid):
                     return
                 time.sleep(0.02)
-        except ProcessLookupError:
+        except (ProcessLookupError, FileNotFoundError):
             return
 
 

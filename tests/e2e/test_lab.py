@@ -133,19 +133,28 @@ def test_the_wan_can_be_recorded(lab: SmallLab, tmp_path: Path) -> None:
     assert "who-has 198.51.100.99 tell 198.51.100.12" in seen.stdout
 
 
-def test_down_leaves_nothing_even_after_half_an_up() -> None:
+def left_behind(lab: SmallLab) -> None:
+    """Kill ``scripts/lab up`` while it creates hosts."""
+    up = subprocess.Popen(lab.command("up"), stdout=subprocess.PIPE, text=True)
+    assert up.stdout
+    while "creating" not in up.stdout.readline():
+        assert up.poll() is None
+    time.sleep(0.3)
+    up.send_signal(signal.SIGKILL)
+    up.wait()
+
+
+def test_half_an_up_is_finished_or_removed() -> None:
     with lab_of(TOWN) as lab:
         code = lab("up").split(" is up")[0].split()[-1]
         assert len(left_over(code)) == 3, "two containers and a namespace"
         lab("down")
         assert not left_over(code)
         assert not lab.files.exists()
-        up = subprocess.Popen(lab.command("up"), stdout=subprocess.PIPE, text=True)
-        assert up.stdout
-        while "creating" not in up.stdout.readline():
-            assert up.poll() is None
-        time.sleep(0.3)
-        up.send_signal(signal.SIGKILL)
-        up.wait()
+        left_behind(lab)
+        lab("up")
+        lab("status")
+        lab("down")
+        left_behind(lab)
         lab("down")
         assert not left_over(code)

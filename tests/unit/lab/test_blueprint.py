@@ -86,7 +86,7 @@ def test_cables_have_names_that_linux_takes(host: str, first: str, second: str) 
 
 
 def test_every_address_of_a_host_is_known_by_its_key(one_router: Blueprint) -> None:
-    there = {"gw-depo": Container("gw-depo", 1, "", "ssh-ed25519 AAAA")}
+    there = {"gw-depo": Container("gw-depo", 1, True, "", "ssh-ed25519 AAAA")}
     lines = known_hosts(one_router.machines, there)
     assert lines == "gw-depo,10.20.1.1,198.51.100.12 ssh-ed25519 AAAA\n"
 
