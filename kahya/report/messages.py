@@ -25,9 +25,9 @@ def extract(
             case ast.Call(func=ast.Name(id=name), args=[ast.Constant(value=str(text)), *_]):
                 words = [text] if name in keywords else []
             case (
-                ast.Assign(targets=[ast.Name(id="Status")], value=value)
-                | ast.AnnAssign(target=ast.Name(id="status"), annotation=value)
-            ):
+                ast.Assign(targets=[ast.Name(id=name)], value=value)
+                | ast.AnnAssign(target=ast.Name(id=name), annotation=value)
+            ) if name.lower().endswith("status"):
                 words = [str(c.value) for c in ast.walk(value) if isinstance(c, ast.Constant)]
             case ast.FunctionDef(name=name) if name.startswith("test_"):
                 words = [(ast.get_docstring(node) or name).splitlines()[0]]

@@ -52,6 +52,7 @@ def write(
     """
     out.mkdir(parents=True, exist_ok=True)
     content = _content(town, _masked(drift, town.secrets), probes, events, moment)
+    content |= {"id": drift.id, "digest": drift.digest}  # of the plan as the journal has it
     pages = []
     for language in LANGUAGES:
         page = out / f"report.{language}.html"
@@ -157,6 +158,8 @@ def _words(_: Translate) -> dict[str, str]:
         "ok": _("in order"), "none": _("not used here"), "unreachable": _("unreachable"),
         "error": _("error"), "passed": _("passed"), "create": _("create"), "update": _("update"),
         "delete": _("delete"), "install": _("install"), "remove": _("remove"),
+        "change": _("change"), "start": _("start"), "stop": _("stop"), "enable": _("enable"),
+        "disable": _("disable"), "reload": _("reload"),
         "restart": _("restarts a service"), "cuts-path": _("may cut the connection"),
         "data": _("touches data"),
     }  # fmt: skip
