@@ -121,7 +121,9 @@ def result(done: Result) -> None:
 
 def stage(kind: str, about: object) -> None:
     """Print the news of a bring-up, see Workflow.bring_up."""
-    if isinstance(about, System):
+    if kind == "no_vpn":
+        say(_("The routers were set up, but some gateways don't answer over the VPN."))
+    elif isinstance(about, System):
         OUT.rule(Text(f"{about.name} ({about.engine})"), align="left")
     elif isinstance(about, Plan):
         for change in about.changes:

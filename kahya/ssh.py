@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -12,6 +13,7 @@ from kahya.topology import wan_address
 
 SSH_PORT = 22
 REACH_SECONDS = 3.0
+CONVERGE_SECONDS = 30.0
 
 
 def write_ssh_config(town: Town, directory: Path, via_wan: Iterable[str] = ()) -> Path:
@@ -40,6 +42,16 @@ def beyond_vpn(town: Town) -> tuple[str, ...]:
             zip((g.building for g in gateways), pool.map(_answers, gateways), strict=True)
         )
     return tuple(h.name for h in town.hosts.values() if not answers.get(h.building, True))
+
+
+def await_vpn(town: Town) -> bool:
+    """Wait until all gateways answer: routers need some seconds to find each other."""
+    until = time.monotonic() + CONVERGE_SECONDS
+    while beyond_vpn(town):
+        if time.monotonic() > until:
+            return False
+        time.sleep(1)
+    return True
 
 
 def _answers(host: Host) -> bool:

@@ -135,6 +135,9 @@ class Workflow:
                 say("system", system)
                 if not self._settle(Scope(hosts, (system,)), say):
                     return False
+                if system.engine == "napalm" and not ssh.await_vpn(self.town):
+                    say("no_vpn", system)
+                    return False
         return True
 
     def run_probes(self, part: Scope) -> list[ProbeResult]:
