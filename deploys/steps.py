@@ -3,11 +3,12 @@
 Plain pyinfra ignores the meaning; Kâhya shows it in its plan.
 """
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
-from pyinfra.operations import files
+from pyinfra.operations import files, server
 
 JINJA = {"trim_blocks": True, "lstrip_blocks": True}
 """Settings for files.template: a file looks as its template does."""
@@ -44,3 +45,18 @@ def checked_file(
 
 
 checked_file._inner.described_as = "files.put"
+
+
+@operation()
+def sysctl(key: str, value: str | int, persist_file: str) -> Iterator[Any]:
+    """Set a kernel parameter now and for every boot.
+
+    pyinfra's own looks in the file for the wanted value only, and so leaves a line with another
+    value beside it; this one looks for the key.
+    """
+    yield from server.sysctl._inner(key, value)
+    line = rf"^[[:space:]]*{re.escape(key)}[[:space:]]*=.*$"
+    yield from files.line._inner(persist_file, line, replace=f"{key} = {value}")
+
+
+sysctl._inner.described_as = "server.sysctl"

@@ -2,6 +2,7 @@
 
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 from pyinfra import host
 from pyinfra.facts.deb import DebPackages
@@ -9,10 +10,11 @@ from pyinfra.facts.server import Users
 from pyinfra.operations import apt, files, server, systemd
 from pyinfra.operations.util import any_changed
 
-from deploys.steps import JINJA, checked_file
+from deploys.steps import JINJA, checked_file, sysctl
 
 HERE = Path(__file__).parent / "templates"
 data = host.data
+HUMAN = range(1000, 60000)  # the uids that Debian gives to people
 ROOT = {"user": "root", "group": "root"}
 FROM_TEMPLATE = {**ROOT, "jinja_env_kwargs": JINJA}
 
@@ -24,7 +26,7 @@ missing = set(data.base_packages) - set(host.get_fact(DebPackages))
 install = apt.packages(packages=data.base_packages, update=bool(missing), no_recommends=True)
 
 
-def follows(package):
+def follows(package: str) -> dict[str, Any]:
     """Return the condition for what the installation of ``package`` brings about by itself."""
     return {"_if": install.did_change} if package in missing else {}
 
@@ -35,7 +37,7 @@ server.timezone(timezone=data.base_timezone)
 admins = {admin["name"]: admin for admin in data.base_admins}
 users = host.get_fact(Users)
 for name, admin in admins.items():
-    server.user(
+    server.user(  # noqa: S604 - the login shell
         user=name,
         comment=admin["comment"],
         home=f"/home/{name}",
@@ -46,7 +48,7 @@ for name, admin in admins.items():
         delete_keys=True,
     )
 for name, user in users.items():
-    if 1000 <= user["uid"] < 60000 and name not in {*admins, data.ansible_user}:
+    if user["uid"] in HUMAN and name not in {*admins, data.ansible_user}:
         server.user(user=name, present=False)
 checked_file(
     src=StringIO((HERE / "sudoers").read_text(encoding="utf-8")),
@@ -99,7 +101,7 @@ systemd.service(
 
 # Kernel
 for key, value in data.base_sysctl.items():
-    server.sysctl(key=key, value=value, persist=True, persist_file="/etc/sysctl.d/90-kahya.conf")
+    sysctl(key=key, value=value, persist_file="/etc/sysctl.d/90-kahya.conf")
 
 # Updates
 files.template(

@@ -13,14 +13,14 @@ data = host.data
 TEMPLATES = FileSystemLoader(Path(__file__).parent / "templates")
 
 
-def zone(name):
+def zone(name: str) -> list[str]:
     """Return the interfaces of a zone."""
     if name == "vpn":
         return [tunnel["name"] for tunnel in data.tunnels]
     return [n for n, interface in data.interfaces.items() if interface["zone"] == name]
 
 
-template = Environment(
+template = Environment(  # noqa: S701 - no HTML
     loader=TEMPLATES, undefined=StrictUndefined, keep_trailing_newline=True, **JINJA
 ).get_template("nftables.conf.j2")
 policy = template.render(

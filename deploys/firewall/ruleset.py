@@ -25,19 +25,21 @@ printf '%s\\n' "$two" | nft -f - && nft -sp list ruleset
 
 
 class Ruleset(FactBase):
-    """The loaded rules, and ``text`` in the same wording: it is loaded and listed in a network
-    namespace of its own, which ends with the command. No rules at all where nft is missing.
+    """The loaded rules, and ``text`` in the same wording; nothing where nft is missing.
+
+    ``text`` is loaded and listed in a network namespace of its own, which ends with the command.
     """
 
     default = dict
 
-    def command(self, text: str) -> StringCommand:  # noqa: D102 - pyinfra's contract
+    def command(self, text: str) -> StringCommand:
         return StringCommand(
-            "command -v nft >/dev/null || exit 0; nft -sp list ruleset &&", "echo", f"'{MIDDLE}' &&",
+            "command -v nft >/dev/null || exit 0; nft -sp list ruleset &&",
+            f"echo '{MIDDLE}' &&",
             "printf %s", QuoteString(text), "| unshare -n sh -c", QuoteString(NORMAL_FORM),
         )  # fmt: skip
 
-    def process(self, output: list[str]) -> dict[str, list[str]]:  # noqa: D102
+    def process(self, output: list[str]) -> dict[str, list[str]]:
         middle = output.index(MIDDLE)
         return {"loaded": output[:middle], "intended": output[middle + 1 :]}
 
@@ -96,13 +98,14 @@ def _checked(text: str) -> list[Any]:
 
 def _armed(seconds: int) -> list[str]:
     """Save the rules, and have systemd bring them back unless it is stopped in time."""
+    folder = BEFORE.rpartition("/")[0]
+    back = f"nft -f {BEFORE}; test ! -e {BEFORE}.conf || cp -p {BEFORE}.conf {PATH}"
+    timer = f"--unit={RETURN} --on-active={seconds} --timer-property=AccuracySec=1s"
     return [
-        f"install -d -m 700 {BEFORE.rpartition('/')[0]} && "
-        f"( echo 'flush ruleset'; nft -sp list ruleset ) > {BEFORE} && "
-        f"{{ test ! -e {PATH} || cp -p {PATH} {BEFORE}.conf; }}",
-        f"systemctl stop {RETURN}.timer 2>/dev/null; systemd-run -q --unit={RETURN} "
-        f"--on-active={seconds} --timer-property=AccuracySec=1s "
-        f"sh -c 'nft -f {BEFORE}; test ! -e {BEFORE}.conf || cp -p {BEFORE}.conf {PATH}'",
+        f"install -d -m 700 {folder}",
+        f"( echo 'flush ruleset'; nft -s list ruleset ) > {BEFORE}",
+        f"rm -f {BEFORE}.conf; test ! -e {PATH} || cp -p {PATH} {BEFORE}.conf",
+        f"systemctl stop {RETURN}.timer 2>/dev/null; systemd-run -q {timer} sh -c '{back}'",
     ]
 
 

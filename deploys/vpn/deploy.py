@@ -7,7 +7,7 @@ from pyinfra import host
 from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt, files, server, systemd
 
-from deploys.steps import JINJA
+from deploys.steps import JINJA, sysctl
 from deploys.vpn import routes, tunnel
 
 HERE = Path(__file__).parent / "templates"
@@ -17,9 +17,7 @@ missing = set(data.vpn_packages) - set(host.get_fact(DebPackages))
 install = apt.packages(packages=data.vpn_packages, update=bool(missing), no_recommends=True)
 
 for key, value in data.vpn_sysctl.items():
-    server.sysctl(
-        key=key, value=value, persist=True, persist_file="/etc/sysctl.d/91-kahya-vpn.conf"
-    )
+    sysctl(key=key, value=value, persist_file="/etc/sysctl.d/91-kahya-vpn.conf")
 
 # Which daemons run; what they do is the system "routing".
 daemons = files.template(

@@ -13,11 +13,11 @@ class HandmadeRoutes(FactBase):
 
     default = list
 
-    def command(self) -> str:  # noqa: D102 - pyinfra's contract
+    def command(self) -> str:
         shows = [f"ip -{v} route show proto {p}" for v in (4, 6) for p in ("boot", "static")]
         return f"( {'; '.join(shows)} ) | grep -v '^default ' || true"
 
-    def process(self, output: list[str]) -> list[str]:  # noqa: D102
+    def process(self, output: list[str]) -> list[str]:
         state = {"linkdown", "dead", "offload"}
         return [" ".join(w for w in line.split() if w not in state) for line in output]
 
@@ -25,7 +25,7 @@ class HandmadeRoutes(FactBase):
 @operation()
 def absent(route: str) -> Iterator[Any]:
     """Remove one kernel route, named as ``ip route`` shows it."""
-    version = "-6" if ":" in route.split()[0] else "-4"
+    version = "-6" if ":" in route.partition(" ")[0] else "-4"
     yield from told(
         [f"ip {version} route del {route}"],
         {

@@ -18,7 +18,7 @@ class Tunnel(FactBase):
 
     default = list
 
-    def command(self, interface: str) -> str:  # noqa: D102 - pyinfra's contract
+    def command(self, interface: str) -> str:
         path = f"{FOLDER}/{interface}.conf"
         return (
             f"if [ -e {path} ]; then stat -c 'file %U:%G %04a' {path}; "
@@ -30,7 +30,7 @@ class Tunnel(FactBase):
             f'wg show {interface} $what | sed -E "s/\\t/ /g; s/^/$what /"; done; fi; true'
         )
 
-    def process(self, output: list[str]) -> list[str]:  # noqa: D102
+    def process(self, output: list[str]) -> list[str]:
         return list(output)
 
 
@@ -39,13 +39,13 @@ class TunnelNames(FactBase):
 
     default = list
 
-    def command(self) -> str:  # noqa: D102
+    def command(self) -> str:
         return (
             f"ls {FOLDER} 2>/dev/null | sed -n 's/\\.conf$//p'; "
             "wg show interfaces 2>/dev/null | tr ' ' '\\n'; true"
         )
 
-    def process(self, output: list[str]) -> list[str]:  # noqa: D102
+    def process(self, output: list[str]) -> list[str]:
         return sorted({line for line in output if line})
 
 
@@ -114,11 +114,13 @@ def _running(lines: list[str]) -> list[str]:
 def absent(name: str) -> Iterator[Any]:
     """Remove a tunnel that no longer is in the inventory."""
     now = host.get_fact(Tunnel, interface=name)
+    commands = [
+        f"systemctl disable --now wg-quick@{name} || true",
+        f"ip link delete dev {name} 2>/dev/null || true",
+        f"rm -f {FOLDER}/{name}.conf",
+    ]
     yield from told(
-        [
-            f"systemctl disable --now wg-quick@{name}; ip link delete dev {name} 2>/dev/null; "
-            f"rm -f {FOLDER}/{name}.conf"
-        ],
+        commands,
         {
             "resource": f"tunnel {name}",
             "action": "delete",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 import sys
@@ -14,6 +13,7 @@ from typing import Any
 from kahya.engines.base import Approved, Progress, Task
 from kahya.errors import EngineError
 from kahya.model import BlindSpot, Change, HostPlan, Outcome, Town
+from kahya.redact import redact
 
 RUNNER = (sys.executable, "-m", "kahya.engines.pyinfra_runner")
 
@@ -75,8 +75,9 @@ class PyinfraEngine:
         if due:
             lost = ", ".join(sorted(f"{system} on {host}" for host, system in due))
             last = errors.read_text(encoding="utf-8").strip().splitlines()[-1:]
+            words = redact(" ".join(last), town.secrets)
             raise EngineError(
-                f"pyinfra ended without an answer for {lost}: {' '.join(last)}",
+                f"pyinfra ended without an answer for {lost}: {words}",
                 f"Read {errors}; it is an error of Kâhya or of pyinfra, not of the hosts.",
             )
 
@@ -123,14 +124,15 @@ class PyinfraEngine:
             fresh = self._cache.with_suffix(".new")
             fresh.touch(mode=0o600)
             fresh.write_text(json.dumps(reads), encoding="utf-8")
-            os.replace(fresh, self._cache)
+            fresh.replace(self._cache)
 
 
 def _answers(
     process: subprocess.Popen[str], job: str, due: set[tuple[str, str]], progress: Progress
 ) -> Iterator[dict[str, Any]]:
     """Yield the runner's answers and take each off ``due``; pass progress on."""
-    assert process.stdin and process.stdout
+    if process.stdin is None or process.stdout is None:
+        raise EngineError("pyinfra was started without pipes")
     try:
         process.stdin.write(job)
         process.stdin.close()

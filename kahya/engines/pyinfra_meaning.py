@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from pyinfra.api import FileUploadCommand, FunctionCommand, QuoteString, StringCommand
+from pyinfra.api.command import FileUploadCommand, FunctionCommand, QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta
 from pyinfra.api.util import get_file_io
@@ -76,10 +76,11 @@ class Operation:
         """Return a name for people: what it is and what it is about, never a line number."""
         if self.name:
             return self.name
-        about = next((v for v in self.arguments.values() if isinstance(v, str)), "")
+        texts = {k: v for k, v in self.arguments.items() if isinstance(v, str) and "\n" not in v}
+        about = texts.get("dest") or next(iter(texts.values()), "")
         if self.kind == "systemd.service":
             verbs = ("restarted", "restart"), ("reloaded", "reload"), ("running", "start")
-            return f"{next((v for k, v in verbs if self.arguments[k]), 'stop')} {about}"
+            return f"{next((v for k, v in verbs if self.arguments[k]), 'set')} {about}"
         return f"{self.kind} {about}".strip()
 
     def triggers(self) -> list[OperationMeta] | None:
@@ -203,7 +204,7 @@ def _packages(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
     installed = host.get_fact(DebPackages)
     result = []
     for spec in [names] if isinstance(names, str) else names:
-        name, _, version = spec.partition("=")
+        name, __, version = spec.partition("=")
         now = ", ".join(sorted(map(str, installed.get(name, ()))))
         if present and (not now or (version and version not in now)):
             after = f"version {version}" if version else "installed"
@@ -234,10 +235,8 @@ def _user(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
 
 
 def _account(values: Any, wanted: dict[str, Any], fallback: Any) -> list[str]:
-    lines = []
-    for key in ("uid", "comment", "home", "shell", "group"):
-        if wanted[key]:
-            lines.append(f"{key} {values[key] or fallback.get(key)}")
+    given = (key for key in ("uid", "comment", "home", "shell", "group") if wanted[key])
+    lines = [f"{key} {values[key] or fallback.get(key)}" for key in given]
     if wanted["groups"]:
         lines.append(f"groups {' '.join(sorted(values['groups']))}")
     return lines
@@ -249,11 +248,11 @@ def _sysctl(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
     live = host.get_fact(Sysctl, keys=[key]).get(key)
     live = " ".join(map(str, live)) if isinstance(live, list) else str(live)
     before, after = [f"running {live}"], [f"running {value}"]
-    if op.arguments["persist"]:
+    if op.arguments.get("persist", True):  # our own operation always does
         lines = host.get_fact(FileContents, path=path) or []
         kept = [line for line in lines if line.split("=")[0].strip() == key]
         before += [f"at boot: {line}" for line in kept]
-        after.append(f"at boot: {key} = {value}")
+        after += [f"at boot: {key} = {value}"] * max(len(kept), 1)
     return [Meaning(f"sysctl {key}", "update", _text(before), _text(after))]
 
 

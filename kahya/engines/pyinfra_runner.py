@@ -21,10 +21,12 @@ from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.pool import Pool  # noqa: E402
-from pyinfra.api import Config, Inventory, State, StringCommand  # noqa: E402
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS  # noqa: E402
+from pyinfra.api.command import StringCommand  # noqa: E402
+from pyinfra.api.config import Config  # noqa: E402
 from pyinfra.api.exceptions import ConnectError, PyinfraError  # noqa: E402
-from pyinfra.api.state import StateStage  # noqa: E402
+from pyinfra.api.inventory import Inventory  # noqa: E402
+from pyinfra.api.state import State, StateStage  # noqa: E402
 from pyinfra.connectors.util import CommandOutput  # noqa: E402
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state  # noqa: E402
 
@@ -38,7 +40,7 @@ CONNECT_SECONDS = 8
 AT_ONCE = 40  # connections at a time
 
 
-class Refused(PyinfraError):
+class RefusedError(PyinfraError):
     """The host did not accept a command; the message is the host's own."""
 
 
@@ -58,7 +60,8 @@ class HostRun:
             try:
                 self.host.connect(show_errors=False, raise_exceptions=True)
             except (ConnectError, PyinfraError) as error:
-                return self._all("unreachable", str(error))
+                self._all("unreachable", str(error))
+                return
             self._prefetch()
             failed = ""
             for task in self.systems:
@@ -111,7 +114,7 @@ class HostRun:
                 spots = [BlindSpot(name, system, o.title(), why) for o in operations
                          if (why := o.blindness())]  # fmt: skip
                 self._check_reads(reads)
-            except Exception as error:  # any error of a deploy is this host's answer
+            except Exception as error:  # noqa: BLE001 - any error of a deploy is this host's answer
                 reason = f"{type(error).__name__}: {error}"
                 return HostPlan(name, system, "error", reason=reason), [], []
         base = digest(sorted([command, read.digest(command)] for command, read in reads.items()))
@@ -123,7 +126,9 @@ class HostRun:
         host, state = self.host, self.host.state
         start = len(host.op_hash_order)
         path = Path(task["source"]) / "deploy.py"
-        exec(compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"__file__": str(path)})
+        exec(  # noqa: S102 - a deploy is code, as pyinfra itself runs it
+            compile(path.read_text(encoding="utf-8"), str(path), "exec"), {"__file__": str(path)}
+        )
         found = [Operation.of(state.ops[host][h]) for h in host.op_hash_order[start:]]
         for op in found:
             if not op.conditions:
@@ -134,7 +139,7 @@ class HostRun:
         """Raise what pyinfra only logs: a fact that could not be read is not an absent state."""
         if self.host in self.host.state.failed_hosts:
             bad = [f"{shorten(c, 90)}: {words(r.output)}" for c, r in reads.items() if not r.ok]
-            raise Refused("could not be read: " + "; ".join(bad))
+            raise RefusedError("could not be read: " + "; ".join(bad))
 
     def _changes(
         self, task: dict[str, Any], op: Operation, operations: list[Operation]
@@ -162,7 +167,9 @@ class HostRun:
         for op in operations:
             if op.conditions:
                 if not all(condition() for condition in op.conditions):
-                    op.meta.set_complete(True, [], CommandOutput([]))
+                    op.meta.set_complete(
+                        success=True, commands=[], combined_output=CommandOutput([])
+                    )
                     continue
                 op.commands = list(op.generate())
             if op.commands:
@@ -170,9 +177,9 @@ class HostRun:
             try:
                 done = [self._run(op, command) for command in op.commands]
             except (PyinfraError, OSError, EOFError, gevent.Timeout) as error:
-                op.meta.set_complete(False, [], CommandOutput([]))
+                op.meta.set_complete(success=False, commands=[], combined_output=CommandOutput([]))
                 return applied, f"{op.title()}: {redact(str(error), self.secrets)}"
-            op.meta.set_complete(True, done, CommandOutput([]))
+            op.meta.set_complete(success=True, commands=done, combined_output=CommandOutput([]))
             op.commands = done
             if not op.conditions:
                 with self.connection.reading():
@@ -181,13 +188,19 @@ class HostRun:
 
     def _run(self, op: Operation, command: Any) -> Any:
         if getattr(command, "fresh_login", False):
-            self.connection.reconnect()
+            try:
+                self.connection.reconnect()
+            except ConnectError as error:
+                raise RefusedError(
+                    f"no new login is possible after the change ({error}); "
+                    "the host returns to its previous state by itself"
+                ) from error
         keys = [k for k in CONNECTOR_ARGUMENT_KEYS if k in op.settings]
         settings = {k: op.settings[k] for k in keys} | command.connector_arguments
         result = command.execute(self.host.state, self.host, settings)
         ok, output = result if isinstance(command, StringCommand) else (result, CommandOutput([]))
         if not ok:
-            raise Refused(words(output) or "the host refused it without a word")
+            raise RefusedError(words(output) or "the host refused it without a word")
         return command
 
 

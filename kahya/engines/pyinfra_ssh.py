@@ -17,17 +17,23 @@ from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
-from pyinfra.api import StringCommand
+from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.util import get_file_io
 from pyinfra.connectors.ssh import SSHConnector
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command_for_host
 
+READ_SECONDS = 60
+SEND_SECONDS = 120
 AS_ROOT = "sudo -H -n sh -c "
 
 VOLATILE = (
     ("atime=%X", re.compile(r"\b[amc]time=\d+ "), ""),  # pyinfra's File and Directory facts
-    ("lastlog -u", re.compile(r"^([^|]*\|[^|]*\|[^|]*)\|[^|]*\|", re.M), r"\1|"),  # its Users fact
+    (
+        "lastlog -u",
+        re.compile(r"^([^|]*\|[^|]*\|[^|]*)\|[^|]*\|", re.MULTILINE),
+        r"\1|",
+    ),  # its Users fact
 )
 """What changes by itself in an answer and means nothing to any operation: a word of the command,
 what to look for in its answer, and what to put there."""
@@ -80,18 +86,26 @@ class Connection(SSHConnector):
             self._used = None
 
     def run_shell_command(
-        self, command: Any, print_output: bool = False, print_input: bool = False, **arguments: Any
+        self,
+        command: Any,
+        print_output: bool = False,  # noqa: ARG002, FBT001, FBT002 - pyinfra's signature
+        print_input: bool = False,  # noqa: ARG002, FBT001, FBT002
+        **arguments: Any,
     ) -> tuple[bool, CommandOutput]:
         """Run ``command``, or answer from memory while reading."""
         if self._used is None:
-            return super().run_shell_command(command, **arguments)
+            return self._live(command, arguments)
         key = make_unix_command_for_host(
             self.state, self.host, command, **_without_control(arguments)
         ).get_raw_value()
         if key not in self.reads:
-            self.reads[key] = Read(*super().run_shell_command(command, **arguments))
+            self.reads[key] = Read(*self._live(command, {"_timeout": READ_SECONDS} | arguments))
         answer = self._used[key] = self.reads[key]
         return answer.ok, answer.output
+
+    def _live(self, command: Any, arguments: dict[str, Any]) -> tuple[bool, CommandOutput]:
+        ok, output = super().run_shell_command(command, **arguments)
+        return bool(ok), output
 
     def prefetch(self, commands: Sequence[str]) -> None:
         """Run the reads ``commands`` in one round trip; those that fail are left for later."""
@@ -101,14 +115,13 @@ class Connection(SSHConnector):
             for c in commands
         )
         # Braces: the shell takes in the whole script before its first command answers.
-        output = self._send("sudo -H -n sh", f"{{\n:\n{script}}}\n")
-        pieces = re.split(rf"\n{mark} (\d+)\n", output.decode(errors="replace"))
+        answers = self._send("sudo -H -n sh", f"{{\n:\n{script}}}\n")
+        pieces = re.split(rf"\n{mark} (\d+)\n", answers.decode(errors="replace"))
         for command, text, code in zip(commands, pieces[::2], pieces[1::2], strict=False):
             if code == "0":
                 lines = text.removesuffix("\n").split("\n") if text else []
-                self.reads[command] = Read(
-                    True, CommandOutput([OutputLine("stdout", line) for line in lines])
-                )
+                output = CommandOutput([OutputLine("stdout", line) for line in lines])
+                self.reads[command] = Read(ok=True, output=output)
 
     def put_file(self, filename_or_io: Any, remote_filename: str, *_: Any, **__: Any) -> bool:
         """Write a whole file as root; a new one is 0600 until its mode is set."""
@@ -141,8 +154,9 @@ class Connection(SSHConnector):
         Raises:
             PyinfraError: with the host's words, when it fails.
         """
-        assert self.client is not None
-        stdin, stdout, stderr = self.client.exec_command(command)
+        if self.client is None:
+            raise PyinfraError("not connected")
+        stdin, stdout, stderr = self.client.exec_command(command, timeout=SEND_SECONDS)
         stdin.write(data)
         stdin.channel.shutdown_write()
         output = stdout.read()
