@@ -91,8 +91,11 @@ def drift(found: Plan, town: Town) -> None:
         )
 
 
-def result(done: Result) -> None:
-    """Print what was applied, and whether it is exactly what was planned."""
+def result(done: Result, *, more_to_come: bool = False) -> None:
+    """Print what was applied, and whether it is exactly what was planned.
+
+    With ``more_to_come`` (a round of a bring-up) what is left is the next round's business.
+    """
     for outcome in done.outcomes:
         _outcome(outcome)
     count, applied = len(done.plan.changes), len(done.applied) - len(done.extra)
@@ -113,9 +116,9 @@ def result(done: Result) -> None:
     for title, changes in ((_("extra"), done.extra), (_("missing"), done.missing)):
         for change in changes:
             OUT.print(Text(f"  {title}: {change.host} {change.system}: {change.resource}", "red"))
-    for left in done.left:
+    for left in done.left if not more_to_come else ():
         _left(left)
-    if done.ok:
+    if done.ok and not more_to_come:
         OUT.print(Text(_("A second look finds nothing left to do."), "green"))
 
 
@@ -126,11 +129,13 @@ def stage(kind: str, about: object) -> None:
     elif isinstance(about, System):
         OUT.rule(Text(f"{about.name} ({about.engine})"), align="left")
     elif isinstance(about, Plan):
+        if not about.changes and not about.unread and not about.blind_spots:
+            say(_("Nothing to do."))
         for change in about.changes:
             _headline(change)
         _unsure(about)
     elif isinstance(about, Result):
-        result(about)
+        result(about, more_to_come=True)
     elif kind == "via_wan" and isinstance(about, list):
         say(
             _(

@@ -14,7 +14,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
 from importlib.metadata import version
@@ -157,19 +157,16 @@ class Workflow:
         via_wan = ssh.beyond_vpn(self.town)
         if concerned := [host for host in via_wan if host in part.hosts]:
             say("via_wan", concerned)
+        plan = self.make_plan(part, via_wan)
         for _ in range(ROUNDS):
-            plan = self.make_plan(part, via_wan)
             say("plan", plan)
-            if not plan.changes and not plan.blind_spots and not plan.unread:
-                return True
             if plan.unread or not plan.changes:
-                return False
+                return not plan.unread and not plan.blind_spots
             result = self.apply_plan(plan, via_wan)
             say("result", result)
             if result.extra or result.missing:
                 return False
-            if result.ok and not plan.blind_spots:
-                return True
+            plan = replace(plan, host_plans=result.left)  # the second look is the next round's plan
         return False
 
     def _plan(self, part: Scope, engines: dict[EngineName, Engine], method: _Method) -> Plan:
