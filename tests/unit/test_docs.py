@@ -1,0 +1,100 @@
+"""What the documentation says is so: examples run, links lead somewhere, lists are whole."""
+
+import doctest
+import re
+import shutil
+from pathlib import Path
+from textwrap import dedent
+
+import pytest
+import yaml
+
+from kahya.cli import _parser
+from kahya.inventory import examine
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FILE = re.compile(r"```yaml\n *# (inventories/lab/\S+)\n(.*?)```", re.DOTALL)
+LINK = re.compile(r"\]\(([^)#:]+)\)")
+A_KEY = "YAnxXpZhZsxOtSBMPJYWiAmTEbCpUrwj/3QNpbWrHUs="
+
+
+def test_the_worked_example_of_the_plan_format():
+    result = doctest.testfile(str(ROOT / "docs/plan-format.md"), module_relative=False)
+    assert result.attempted > 5
+    assert result.failed == 0
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
+def test_links_lead_somewhere(page):
+    for link in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / link).exists(), link
+
+
+@pytest.fixture
+def copied_town(tmp_path):
+    """A copy of the example town, with the rest of the checkout beside it."""
+    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
+    for name in ("roles", "deploys", "templates", "probes", "systems.yml"):
+        (tmp_path / name).symlink_to(ROOT / name)
+    return tmp_path
+
+
+def test_a_building_is_added_as_described(copied_town):
+    files = dict(FILE.findall((ROOT / "docs/adding.md").read_text(encoding="utf-8")))
+    assert len(files) == 4
+    for name, text in files.items():
+        path = copied_town / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        added = yaml.safe_load(dedent(text).replace("<the output of wg genkey>", A_KEY))
+        there = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
+        path.write_text(yaml.safe_dump(merged(there, added)), encoding="utf-8")
+    town, problems = examine(copied_town / "inventories/lab")
+    assert problems == []
+    assert town.buildings["kutuphane"].title == "Şehir Kütüphanesi"
+    peers = {t["peer_building"] for t in town.hosts["gw-kutuphane"].vars["tunnels"]}
+    assert peers == town.buildings.keys() - {"kutuphane"}
+    for name in peers:  # the other gateways get a tunnel to it, too
+        gateway = next(
+            h for h in town.hosts.values() if h.building == name and "gateways" in h.groups
+        )
+        assert "wg-kutuphane" in {t["name"] for t in gateway.vars["tunnels"]}
+
+
+def merged(there, added):
+    """Return ``there`` with what ``added`` has besides, at all depths."""
+    if not isinstance(there, dict) or not isinstance(added, dict):
+        return added
+    return there | {k: merged(there.get(k), v) for k, v in added.items()}
+
+
+def test_every_system_is_described():
+    page = (ROOT / "docs/systems.md").read_text(encoding="utf-8")
+    today, later = page.split("not there yet")
+    for system in yaml.safe_load((ROOT / "systems.yml").read_text(encoding="utf-8"))["systems"]:
+        row = next(line for line in today.splitlines() if line.startswith(f"| `{system['name']}`"))
+        assert system["level"] in row
+        assert f"`{system['name']}`" not in later
+
+
+@pytest.mark.parametrize("page", ["README.md", "README.tr.md"])
+def test_every_command_is_described(page):
+    text = (ROOT / page).read_text(encoding="utf-8")
+    commands = _parser()._subparsers._group_actions[0].choices
+    assert len(commands) > 5
+    for name, command in commands.items():
+        assert f"kahya {name}" in text
+        for option in command._option_string_actions:
+            if option.startswith("--") and option not in ("--help", "--inventory", "--quiet"):
+                assert option in text, f"{name} {option}"
+
+
+def test_decisions_are_short_and_numbered():
+    records = sorted(ROOT.glob("docs/adr/*.md"))
+    for number, record in enumerate(records, 1):
+        text = record.read_text(encoding="utf-8")
+        assert record.name.startswith(f"{number:04}-")
+        assert text.startswith(f"# {number}. ")
+        assert len(text.splitlines()) <= 30
+        for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
+            assert part in text
