@@ -109,19 +109,31 @@ def _action(event: Event) -> str:
         return action
     for part in event["diff"]:
         if "before" in part and event["module"] in FILE_MODULES:
-            return "change" if part["before"] else "create"
+            return "create" if _is_new(part) else "change"
     return str(event["task"]).partition(" ")[0].lower()
 
 
 def _effect(event: Event) -> Any:
     """Return the change as plain data that no second run alters."""
-    args = {k: _plain(v) for k, v in event["args"].items() if k not in VOLATILE}
-    parts = [{k: v for k, v in part.items() if k not in HEADINGS} for part in event["diff"]]
     return {
         "module": event["module"],
-        "args": args,
-        "states": [{k: digest(_plain(v)) for k, v in part.items()} for part in parts if part],
+        "args": {k: _plain(v) for k, v in event["args"].items() if k not in VOLATILE},
+        "states": [state for part in event["diff"] if (state := _states(part))],
     }
+
+
+def _states(part: dict[str, Any]) -> dict[str, str]:
+    """Return digests of what was and what will be."""
+    known = {k: v for k, v in part.items() if k not in HEADINGS}
+    if isinstance(part.get("before"), dict) and _is_new(part):
+        # Only for real does Ansible tell the mode that a new file had for a moment.
+        known |= {side: {"state": part[side]["state"]} for side in ("before", "after")}
+    return {k: digest(_plain(v)) for k, v in known.items()}
+
+
+def _is_new(part: dict[str, Any]) -> bool:
+    before = part["before"]
+    return not before or (isinstance(before, dict) and before.get("state") == "absent")
 
 
 def _plain(value: Any) -> Any:
@@ -142,7 +154,7 @@ def _diff(event: Event) -> str:
         shown = [f"-{_resource(event)}"]
     if not shown:
         shown = [f"+{k}: {v}" for k, v in event["args"].items() if k not in VOLATILE]
-    return "\n".join(shown)
+    return "\n".join(shown or [f"+{event['task']}"])
 
 
 def _one_diff(part: dict[str, Any], resource: str) -> str:
