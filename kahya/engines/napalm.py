@@ -26,6 +26,7 @@ from kahya.redact import redact
 
 PARALLEL = 25  # sessions at once; more gain nothing (docs/engines.md)
 TIMEOUT_SECONDS = 30
+RETRY_TIMEOUT_SECONDS = 6  # while waiting for a lost device: short, to notice its return soon
 UNREACHABLE = (ConnectionException, ConnectionClosedException, OSError, paramiko.SSHException)
 
 Config = dict[str, tuple[str, ...]]
@@ -106,7 +107,7 @@ class NapalmEngine:
         """
         while True:
             try:
-                with self._device(host) as device:
+                with self._device(host, RETRY_TIMEOUT_SECONDS) as device:
                     after = stanzas(device.get_config(retrieve="running")["running"])
                     device.confirm_commit()
                     return tuple(changes_between(before, after, town, system, host))
@@ -124,7 +125,7 @@ class NapalmEngine:
         while time.monotonic() < until:
             time.sleep(1)
             try:
-                with self._device(host) as device:
+                with self._device(host, RETRY_TIMEOUT_SECONDS) as device:
                     pending = device.has_pending_commit()
                     text = device.get_config(retrieve="running")["running"]
             except (*UNREACHABLE, NapalmException):
@@ -136,7 +137,7 @@ class NapalmEngine:
         return Outcome(host.name, system.name, "unreachable", reason=redact(reason, town.secrets))
 
     @contextmanager
-    def _device(self, host: Host) -> Iterator[NetworkDriver]:
+    def _device(self, host: Host, timeout: int = TIMEOUT_SECONDS) -> Iterator[NetworkDriver]:
         with self.ssh_config.open(encoding="utf-8") as file:
             found = paramiko.SSHConfig()
             found.parse(file)
@@ -150,7 +151,7 @@ class NapalmEngine:
             arguments["proxy_command"] = f"ssh -F {self.ssh_config} -W {target} {jump}"
         driver: Callable[..., NetworkDriver] = get_network_driver(host.vars["platform"])
         device = driver(
-            ssh["hostname"], ssh["user"], "", timeout=TIMEOUT_SECONDS, optional_args=arguments
+            ssh["hostname"], ssh["user"], "", timeout=timeout, optional_args=arguments
         )
         device.open()
         try:
