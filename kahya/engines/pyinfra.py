@@ -107,7 +107,7 @@ class PyinfraEngine:
 
     def _plain_ssh_config(self) -> Path:
         """Write the configuration without chains of jump hosts, which pyinfra does not follow."""
-        jump = rf"ProxyCommand ssh -F {self._ssh_config} -W %h:%p \1"
+        jump = rf"ProxyCommand ssh -o LogLevel=ERROR -F {self._ssh_config} -W %h:%p \1"
         text = re.sub(r"ProxyJump (\S+)", jump, self._ssh_config.read_text(encoding="utf-8"))
         path = self._workdir / "ssh_config.pyinfra"
         path.write_text(text, encoding="utf-8")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
-from pyinfra.api.command import FileUploadCommand, FunctionCommand, QuoteString, StringCommand
+from pyinfra.api.command import FileUploadCommand, QuoteString, StringCommand
 from pyinfra.api.facts import FactBase
 from pyinfra.api.operation import OperationMeta
 from pyinfra.api.util import get_file_io
@@ -92,8 +92,9 @@ class Operation:
         """Return why the effect of this operation can't be predicted, or ""."""
         if self.conditions and self.triggers() is None:
             return "its condition is known only while it runs"
-        if any(isinstance(c, FunctionCommand) for c in self.commands):
-            return "it runs Python code of its own"
+        strange = [c for c in self.commands if not isinstance(c, StringCommand | FileUploadCommand)]
+        if strange:
+            return f"it does more than run commands and write files ({type(strange[0]).__name__})"
         if self.commands and not self.repeatable:
             return "it runs every time, whatever the state of the host"
         return ""
@@ -164,7 +165,9 @@ def _file(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
     kind = "directory" if op.kind == "files.directory" else "file"
     before = host.get_fact(FileState, path=path)
     if wanted.get("present") is False:
-        return [Meaning(f"{kind} {path}", "delete", _text(before), "", reversible=bool(before[2:]))]
+        if before and before[1].endswith("00"):  # what only its owner may read stays unread
+            before = [*before[:2], "(private content)"]
+        return [Meaning(f"{kind} {path}", "delete", _text(before), "", reversible=False)]
     owner = dict(zip(("user", "group"), before[0][6:].split(":"), strict=True)) if before else {}
     user, group = (wanted.get(k) or owner.get(k, "root") for k in ("user", "group"))
     mode = (

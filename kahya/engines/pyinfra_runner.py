@@ -111,12 +111,13 @@ class HostRun:
             try:
                 operations = self._operations(task)
                 changes = [c for op in operations for c in self._changes(task, op, operations)]
-                spots = [BlindSpot(name, system, o.title(), why) for o in operations
-                         if (why := o.blindness())]  # fmt: skip
-                self._check_reads(reads)
+                reason = self._unread(reads)
             except Exception as error:  # noqa: BLE001 - any error of a deploy is this host's answer
-                reason = f"{type(error).__name__}: {error}"
-                return HostPlan(name, system, "error", reason=reason), [], []
+                reason = self._unread(reads) or f"{type(error).__name__}: {error}"
+        if reason:
+            return HostPlan(name, system, "error", reason=reason), [], []
+        blind = [(op.title(), op.blindness()) for op in operations]
+        spots = [BlindSpot(name, system, title, why) for title, why in blind if why]
         base = digest(sorted([command, read.digest(command)] for command, read in reads.items()))
         plan = HostPlan(name, system, "ok", tuple(changes), tuple(spots), base)
         return plan, operations, list(reads)
@@ -135,11 +136,12 @@ class HostRun:
                 op.commands = list(op.generate())
         return found
 
-    def _check_reads(self, reads: dict[str, Any]) -> None:
-        """Raise what pyinfra only logs: a fact that could not be read is not an absent state."""
-        if self.host in self.host.state.failed_hosts:
-            bad = [f"{shorten(c, 90)}: {words(r.output)}" for c, r in reads.items() if not r.ok]
-            raise RefusedError("could not be read: " + "; ".join(bad))
+    def _unread(self, reads: dict[str, Any]) -> str:
+        """Return what pyinfra only logs: a fact that can't be read is not an absent state."""
+        if self.host not in self.host.state.failed_hosts:
+            return ""
+        bad = [f"{shorten(c, 90)}: {words(r.output)}" for c, r in reads.items() if not r.ok]
+        return "could not be read: " + "; ".join(bad)
 
     def _changes(
         self, task: dict[str, Any], op: Operation, operations: list[Operation]

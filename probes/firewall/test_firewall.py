@@ -1,0 +1,67 @@
+"""From the carrier's side nothing is open, and no way leads past the tunnels."""
+
+from ipaddress import ip_network
+
+import pytest
+
+PORTS = (22, 53, 80, 123, 179, 443, 2601, 3142, 5432, 8080)
+WAIT_SECONDS = 2
+
+
+@pytest.fixture
+def wan(host, vars):  # noqa: ARG001 - its results are this host's
+    """The address of this gateway on the carrier's network."""
+    interface = next(i for i in vars["interfaces"].values() if i["zone"] == "wan")
+    return interface["address"].split("/")[0]
+
+
+def opened(outside, address, port):
+    """Whether a TCP connection from outside succeeds."""
+    attempt = f"timeout {WAIT_SECONDS} bash -c '</dev/tcp/{address}/{port}'"
+    return outside.run(attempt).rc == 0
+
+
+def test_closed_from_outside(wan, outside):
+    """no TCP port answers a stranger, ssh least of all"""
+    assert [port for port in PORTS if opened(outside, wan, port)] == []
+
+
+def test_way_in_is_closed(vars, wan, outside):
+    """a stranger who routes into the LAN through the gateway gets no answer"""
+    lan = ip_network(vars["building"]["lan"])
+    inside = next(h for h in lan.hosts() if str(h) != vars["building"]["gateway"])
+    addresses = {vars["building"]["gateway"], str(inside)}
+    outside.check_output(f"ip route replace {lan} via {wan}")
+    try:
+        answers = {a for a in addresses if outside.run(f"ping -c 2 -i 0.3 -W 1 {a}").rc == 0}
+    finally:
+        outside.check_output(f"ip route del {lan} via {wan}")
+    assert answers == set()
+
+
+def test_forged_sender(host, vars, wan, outside):
+    """a packet from the carrier's side with a LAN's address as its sender is dropped"""
+    forged = next(iter(vars["town"]["buildings"].values()))["gateway"]
+    rule = "nft list chain inet kahya input"
+    outside.check_output(f"ip address add {forged}/32 dev lo")
+    try:
+        answered = outside.run(f"ping -c 2 -i 0.3 -W 1 -I {forged} {wan}").rc == 0
+    finally:
+        outside.check_output(f"ip address del {forged}/32 dev lo")
+    assert not answered
+    assert "spoofed" in host.check_output(rule)
+
+
+def test_no_way_out(host, vars):
+    """a LAN reaches the carrier's network only through the tunnels"""
+    chain = host.check_output("nft -s list chain inet kahya forward")
+    ways = [line for line in chain.splitlines() if "oifname" in line]
+    outer = {n for n, i in vars["interfaces"].items() if i["zone"] == "wan"}
+    assert "policy drop" in chain
+    assert not [line for line in ways if any(f'"{name}"' in line for name in outer)]
+
+
+def test_inside_still_works(host, vars):
+    """the gateway answers its own LAN"""
+    own = vars["building"]["gateway"]
+    assert host.run(f"ping -q -c 1 -W 2 {own}").rc == 0

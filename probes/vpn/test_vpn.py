@@ -1,0 +1,44 @@
+"""Every tunnel carries traffic, and the buildings reach each other through them."""
+
+import time
+
+HANDSHAKE_SECONDS = 240  # WireGuard renews after 120 s while traffic flows
+FULL_PACKET = 1372  # fills a packet of 1400 bytes: finds a tunnel that only lets small ones pass
+
+
+def test_handshakes(host, vars):
+    """every tunnel has shaken hands lately"""
+    for tunnel in vars["tunnels"]:
+        last = int(host.check_output(f"wg show {tunnel['name']} latest-handshakes").split()[-1])
+        assert time.time() - last < HANDSHAKE_SECONDS, tunnel["name"]
+
+
+def test_tunnels(host, vars):
+    """the other end of every tunnel answers, to full packets as well"""
+    for tunnel in vars["tunnels"]:
+        command = f"ping -q -c 2 -i 0.2 -W 2 -M do -s {FULL_PACKET} -I {tunnel['name']}"
+        assert host.run(f"{command} {tunnel['peer_address']}").rc == 0, tunnel["name"]
+
+
+def test_lan_to_lan(host, vars):
+    """this building's LAN reaches the LAN of every other building"""
+    buildings = vars["town"]["buildings"]
+    own = vars["building"]["gateway"]
+    for tunnel in vars["tunnels"]:
+        there = buildings[tunnel["peer_building"]]["gateway"]
+        assert host.run(f"ping -q -c 2 -i 0.2 -W 2 -I {own} {there}").rc == 0, there
+
+
+def test_hosts_of_other_buildings(host, vars, town):
+    """every host of the other buildings answers"""
+    own = vars["building"]["gateway"]
+    for name, other in town["hosts"].items():
+        if other["building"]["name"] != vars["building"]["name"]:
+            address = other["ansible_host"]
+            assert host.run(f"ping -q -c 2 -i 0.2 -W 2 -I {own} {address}").rc == 0, name
+
+
+def test_private_key(host):
+    """the private key is root's alone"""
+    key = host.file("/etc/wireguard/private.key")
+    assert (key.user, key.mode) == ("root", 0o600)
