@@ -148,7 +148,10 @@ def _clock(language: str) -> Callable[[datetime | str], str]:
 
 
 def _lines(diff: str) -> list[tuple[str, str]]:
-    return [(LINES.get(line[:1], "same"), line) for line in diff.splitlines()]
+    lines = diff.splitlines()
+    if lines and lines[0].startswith("@@"):  # where it begins says nothing yet
+        del lines[0]
+    return [(LINES.get(line[:1], "same"), line) for line in lines]
 
 
 def _words(_: Translate) -> dict[str, str]:

@@ -98,3 +98,13 @@ def test_decisions_are_short_and_numbered():
         assert len(text.splitlines()) <= 30
         for part in ("**Context.**", "**Decision.**", "**Consequences.**"):
             assert part in text
+
+
+def test_every_command_of_the_lab_is_described():
+    page = (ROOT / "docs/lab.md").read_text(encoding="utf-8")
+    code = (ROOT / "molecule/town/__main__.py").read_text(encoding="utf-8")
+    commands = re.findall(r'\(?\badd\(\s*"(\w+)"|^        \("(\w+)", _', code, re.MULTILINE)
+    names = [a or b for a, b in commands]
+    assert len(names) > 6
+    for name in names:
+        assert re.search(rf"`scripts/lab {name}\b|`{name} HOST", page), name
