@@ -76,7 +76,7 @@ def scope(town: Town, limit: str = "", systems: Sequence[str] = ()) -> Scope:
 
 
 def state_folder(town: Town) -> Path:
-    """Return the private folder where Kâhya keeps what it knows of ``town``; it is made if need be."""
+    """Return the private folder of what Kâhya knows of ``town``; make it if need be."""
     folder = project_root(Path(town.directory)) / ".kahya" / town.name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder

@@ -52,6 +52,6 @@ def pytest_runtest_makereport(item, call):
             "status": "error" if broken else "passed" if report.passed else "failed",
             "detail": str(call.excinfo.value)[:DETAIL_LENGTH] if call.excinfo else "",
         }
-        with open(os.environ["KAHYA_PROBE_RESULTS"], "a", encoding="utf-8") as file:
+        with Path(os.environ["KAHYA_PROBE_RESULTS"]).open("a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")
     return report

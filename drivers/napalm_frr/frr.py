@@ -24,7 +24,7 @@ from .transport import Result, Transport, is_root
 Model = dict[str, Any]
 
 
-class FRRDriver(Getters, NetworkDriver):  # type: ignore[misc]
+class FRRDriver(Getters, NetworkDriver):
     """Manage an FRR router over SSH. See README.md for options, capabilities and limits.
 
     The candidate lives in this object, not on the device: nothing stale can stay behind.
@@ -62,7 +62,7 @@ class FRRDriver(Getters, NetworkDriver):  # type: ignore[misc]
         self.discard_config()
         self._ssh.close()
 
-    def is_alive(self) -> Model:  # type: ignore[override]
+    def is_alive(self) -> Model:
         """Return {"is_alive": bool}."""
         return {"is_alive": self._ssh.is_alive()}
 
@@ -198,7 +198,7 @@ class FRRDriver(Getters, NetworkDriver):  # type: ignore[misc]
         self._change("rollback")
         self.discard_config()
 
-    def get_config(  # type: ignore[override]
+    def get_config(
         self,
         retrieve: str = "all",
         full: bool = False,

@@ -150,9 +150,7 @@ class NapalmEngine:
             jump, target = ssh["proxyjump"], f"{ssh['hostname']}:22"
             arguments["proxy_command"] = f"ssh -F {self.ssh_config} -W {target} {jump}"
         driver: Callable[..., NetworkDriver] = get_network_driver(host.vars["platform"])
-        device = driver(
-            ssh["hostname"], ssh["user"], "", timeout=timeout, optional_args=arguments
-        )
+        device = driver(ssh["hostname"], ssh["user"], "", timeout=timeout, optional_args=arguments)
         device.open()
         try:
             yield device

@@ -57,13 +57,13 @@ def test_every_problem_is_reported(case, checkout):
 
 def test_broken_yaml_names_file_and_line(checkout):
     (checkout / "inventories/lab/group_vars/merkez.yml").write_text("building: {title: [\n")
-    with pytest.raises(InventoryError, match=r"group_vars/merkez.yml:2: .* not YAML"):
+    with pytest.raises(InventoryError, match=r"group_vars/merkez\.yml:2: .* not YAML"):
         load(Path("inventories/lab"))
 
 
 def test_a_vault_that_does_not_open_is_an_error(checkout):
     (checkout / "inventories/lab/.vault-password").write_text("wrong")
-    with pytest.raises(InventoryError, match="(?i)decrypt"):
+    with pytest.raises(InventoryError, match=r"(?i)decrypt"):
         load(Path("inventories/lab"))
 
 

@@ -6,7 +6,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from strategies import DATA, PLANS
 
 from kahya.model import Change, canonical

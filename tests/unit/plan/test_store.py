@@ -1,7 +1,6 @@
 """A plan file is written whole, read back equal, and refused when anything in it was altered."""
 
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -16,10 +15,11 @@ from kahya.plan.document import from_document, to_document
 CHANGE = Change(
     "pc", "merkez", "base", "pyinfra", "file /etc/x", "update", "-a\n+b", {"mode": "644"}
 )
+OFF = HostPlan("gw", "vpn", "unreachable", reason="off")
+MADE, ENDS = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
 PLAN = Plan(
-    "ornek", "abc", {}, "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z",
-    (HostPlan("pc", "base", "ok", (CHANGE,), base="b"), HostPlan("gw", "vpn", "unreachable", reason="off")),
-)  # fmt: skip
+    "ornek", "abc", {}, MADE, ENDS, (HostPlan("pc", "base", "ok", (CHANGE,), base="b"), OFF)
+)
 
 
 def grouped(plan):
@@ -43,7 +43,7 @@ def test_a_file_is_private_and_never_overwritten(tmp_path):
     assert store.read(path) == PLAN
     with pytest.raises(PlanError, match="exists already"):
         store.write(PLAN, path)
-    assert os.listdir(path.parent) == ["one.json"]
+    assert [file.name for file in path.parent.iterdir()] == ["one.json"]
 
 
 def leaves(value, path=()):
