@@ -189,14 +189,18 @@ def _language(words: Sequence[str]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="kahya", description=_("The steward of a municipality's IT estate.")
-    )
-    common = argparse.ArgumentParser(add_help=False)
+    common = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     common.add_argument("-i", "--inventory", metavar="DIR", help=_("the town, inventories/<town>"))
     common.add_argument("--lang", choices=LANGUAGES, help=_("language (default: from the locale)"))
     common.add_argument("--json", action="store_true", help=_("print one JSON document"))
     common.add_argument("-q", "--quiet", action="store_true", help=_("don't show progress"))
+    # The same options before and after the command: the second must not undo the first.
+    parser = argparse.ArgumentParser(
+        prog="kahya",
+        description=_("The steward of a municipality's IT estate."),
+        parents=[common],
+    )
+    parser.set_defaults(inventory=None, json=False, quiet=False)
     part = argparse.ArgumentParser(add_help=False, parents=[common])
     part.add_argument(
         "--limit",

@@ -16,7 +16,9 @@ REACH_SECONDS = 3.0
 CONVERGE_SECONDS = 30.0
 
 
-def write_ssh_config(town: Town, directory: Path, via_wan: Iterable[str] = ()) -> Path:
+def write_ssh_config(
+    town: Town, directory: Path, via_wan: Iterable[str] = (), *, shared: bool = False
+) -> Path:
     """Write ``directory``/ssh_config and return its path.
 
     Args:
@@ -24,10 +26,14 @@ def write_ssh_config(town: Town, directory: Path, via_wan: Iterable[str] = ()) -
         directory: a private folder.
         via_wan: hosts that can't be reached over the VPN yet (see ``beyond_vpn``); they are
             reached through the workstation's own gateway and the branch gateway's WAN address.
+        shared: let many short commands share one connection to a host (probes do).
     """
     jumps = _jumps(town, set(via_wan))
     hosts = [*town.hosts.values(), *town.outside.values()]
     blocks = [_block(host, jumps.get(host.name)) for host in hosts]
+    if shared:
+        options = {"ControlMaster": "auto", "ControlPath": directory / "%C", "ControlPersist": "15"}
+        blocks.append("Host *\n" + "".join(f"    {k} {v}\n" for k, v in options.items()))
     path = directory / "ssh_config"
     path.touch(mode=0o600)
     path.write_text("\n".join(blocks), encoding="utf-8")
@@ -38,10 +44,8 @@ def beyond_vpn(town: Town) -> tuple[str, ...]:
     """Return the hosts of buildings whose gateway doesn't answer from here (first bring-up)."""
     gateways = [h for h in town.hosts.values() if "gateways" in h.groups]
     with ThreadPoolExecutor(len(gateways) or 1) as pool:
-        answers = dict(
-            zip((g.building for g in gateways), pool.map(_answers, gateways), strict=True)
-        )
-    return tuple(h.name for h in town.hosts.values() if not answers.get(h.building, True))
+        found = dict(zip((g.building for g in gateways), pool.map(answers, gateways), strict=True))
+    return tuple(h.name for h in town.hosts.values() if not found.get(h.building, True))
 
 
 def await_vpn(town: Town) -> bool:
@@ -54,7 +58,8 @@ def await_vpn(town: Town) -> bool:
     return True
 
 
-def _answers(host: Host) -> bool:
+def answers(host: Host) -> bool:
+    """Return whether the host's SSH port can be reached from here."""
     try:
         socket.create_connection((host.address, SSH_PORT), REACH_SECONDS).close()
     except OSError:
@@ -87,6 +92,7 @@ def _block(host: Host, jump: tuple[str, str] | None) -> str:
         "UserKnownHostsFile": host.vars["ssh_known_hosts_file"],
         "StrictHostKeyChecking": "yes",
         "ConnectTimeout": "8",
+        "LogLevel": "ERROR",  # without the hosts' login banner
         "ServerAliveInterval": "10",
         "ServerAliveCountMax": "3",
         "ProxyJump": jump[1] if jump else "",

@@ -24,13 +24,25 @@ from pathlib import Path
 from kahya import probes, ssh
 from kahya.engines.base import Approved, Engine, Progress, Task
 from kahya.errors import EngineError, InventoryError, PlanError
+from kahya.i18n import _
 from kahya.inventory import project_root
 from kahya.journal import Journal
-from kahya.model import EngineName, HostPlan, Outcome, Plan, ProbeResult, Result, System, Town
+from kahya.model import (
+    EngineName,
+    HostPlan,
+    Outcome,
+    Plan,
+    ProbeResult,
+    Result,
+    Status,
+    System,
+    Town,
+)
 from kahya.plan.document import to_document
 
 PLAN_VALID = timedelta(hours=24)
 ROUNDS = 4  # of one system at first bring-up: more means that it never settles
+PARALLEL = 25  # connections at once
 TOOLS = ("ansible-core", "pyinfra", "napalm", "kahya")
 Say = Callable[[str, object], None]
 """Called by bring_up with a kind of news ("system", "plan", "result", …) and what it is about."""
@@ -64,11 +76,17 @@ def scope(town: Town, limit: str = "", systems: Sequence[str] = ()) -> Scope:
         }
         if not found:
             known = ", ".join([*town.buildings, *town.hosts])
-            raise InventoryError(f"no host matches {pattern!r}", f"There are: {known}.")
+            raise InventoryError(
+                _("no host matches {name}").format(name=repr(pattern)),
+                _("There are: {names}.").format(names=known),
+            )
         chosen |= found
     names = [s.name for s in town.systems]
     for unknown in set(systems) - set(names):
-        raise InventoryError(f"no system is called {unknown!r}", f"There are: {', '.join(names)}.")
+        raise InventoryError(
+            _("no system is called {name}").format(name=repr(unknown)),
+            _("There are: {names}.").format(names=", ".join(names)),
+        )
     return Scope(
         tuple(h for h in town.hosts if not limit or h in chosen),
         tuple(s for s in town.systems if not systems or s.name in systems),
@@ -141,15 +159,21 @@ class Workflow:
         return True
 
     def run_probes(self, part: Scope) -> list[ProbeResult]:
-        """Check that the systems do their work."""
-        with self._workdir() as workdir:
-            config = ssh.write_ssh_config(self.town, workdir)
-            results: list[ProbeResult] = []
+        """Check that the systems do their work; a host that doesn't answer is an error."""
+        results: list[ProbeResult] = []
+        with self._workdir() as workdir, ThreadPoolExecutor(PARALLEL) as pool:
+            config = ssh.write_ssh_config(self.town, workdir, shared=True)
+            hosts = [self.town.hosts[name] for name in part.hosts]
+            off = {h for h, up in zip(hosts, pool.map(ssh.answers, hosts), strict=True) if not up}
             for task in self._tasks({(h, s.name) for h in part.hosts for s in part.systems}):
-                self.progress("", task.system.name, "probing")
-                results += probes.run(
-                    self.town, task.system, task.hosts, self.root, config, workdir
-                )
+                self.progress("", task.system.name, _("probing"))
+                results += [
+                    ProbeResult(h.name, task.system.name, _("Can be reached"), "error")
+                    for h in task.hosts
+                    if h in off
+                ]
+                if up := [h for h in task.hosts if h not in off]:
+                    results += probes.run(self.town, task.system, up, self.root, config, workdir)
         self.journal.record("probed", "", {"results": [asdict(r) for r in results]})
         return results
 
@@ -158,7 +182,7 @@ class Workflow:
         if concerned := [host for host in via_wan if host in part.hosts]:
             say("via_wan", concerned)
         plan = self.make_plan(part, via_wan)
-        for _ in range(ROUNDS):
+        for _round in range(ROUNDS):
             say("plan", plan)
             if plan.unread or not plan.changes:
                 return not plan.unread and not plan.blind_spots
@@ -198,7 +222,8 @@ class Workflow:
         def ask(name: EngineName) -> list[HostPlan]:
             own = [task for task in tasks if task.system.engine == name]
             found: dict[tuple[str, str], HostPlan] = {}
-            status, reason = "unknown", f"{name} gave no answer"
+            status: Status = "unknown"
+            reason = _("the engine gave no answer")
             try:
                 for answer in method(engines[name])(self.town, own, self.progress):
                     found[answer.host, answer.system] = answer
@@ -206,7 +231,7 @@ class Workflow:
                 status, reason = "error", str(error)
             return [
                 found.get((h.name, t.system.name))
-                or HostPlan(h.name, t.system.name, status, reason=reason)  # type: ignore[arg-type] # mypy widens the two literals to str
+                or HostPlan(h.name, t.system.name, status, reason=reason)
                 for t in own
                 for h in t.hosts
             ]
@@ -225,7 +250,7 @@ class Workflow:
         failed = {o.host for o in before if o.status != "applied"}
         pairs = {(c.host, c.system) for c in plan.changes if c.system in names}
         skipped = [
-            Outcome(h, s, "refused", reason="an earlier system failed on this host")
+            Outcome(h, s, "refused", reason=_("an earlier system failed on this host"))
             for h, s in sorted(pairs)
             if h in failed
         ]
@@ -235,28 +260,34 @@ class Workflow:
         tasks = self._tasks({(h, s) for h, s in pairs if h not in failed})
         if not tasks:
             return skipped
+        done: dict[tuple[str, str], Outcome] = {}
+        reason = _("the engine gave no answer")
         try:
-            done = list(engine.apply(self.town, tasks, approved, self.progress))
+            for outcome in engine.apply(self.town, tasks, approved, self.progress):
+                done[outcome.host, outcome.system] = outcome
         except EngineError as error:
-            done = [
-                Outcome(h.name, t.system.name, "failed", reason=str(error))
-                for t in tasks
-                for h in t.hosts
-            ]
-        return skipped + done
+            reason = str(error)
+        return skipped + [
+            done.get((h.name, t.system.name))
+            or Outcome(h.name, t.system.name, "failed", reason=reason)
+            for t in tasks
+            for h in t.hosts
+        ]
 
     def _check(self, plan: Plan) -> None:
         if plan.town != self.town.name:
+            message = _("the plan is for {one}, not for {other}")
             raise PlanError(
-                f"the plan is for {plan.town}, not for {self.town.name}", "Name the town with -i."
+                message.format(one=plan.town, other=self.town.name), _("Name the town with -i.")
             )
         if plan.expires < _iso(datetime.now(UTC)):
-            raise PlanError(f"the plan expired at {plan.expires}", "Make it again.")
+            message = _("the plan expired at {time}").format(time=plan.expires)
+            raise PlanError(message, _("Make the plan again."))
         if plan.unread:
             names = ", ".join(sorted({p.host for p in plan.unread}))
             raise PlanError(
-                f"the plan could not read {names}",
-                "Mend what it says about them, or plan the others alone with --limit.",
+                _("the plan could not read {hosts}").format(hosts=names),
+                _("Mend what it says about them, or plan the others alone with --limit."),
             )
 
     def _commit(self) -> str:

@@ -21,10 +21,11 @@ from napalm.base.exceptions import (
 )
 
 from kahya.engines.base import Approved, Progress, Task, refusal
+from kahya.i18n import _
 from kahya.model import Change, Host, HostPlan, Outcome, System, Town, digest
 from kahya.redact import redact
 
-PARALLEL = 25  # sessions at once; more gain nothing (docs/engines.md)
+PARALLEL = 25  # sessions at once; more gain nothing (docs/architecture.md)
 TIMEOUT_SECONDS = 30
 RETRY_TIMEOUT_SECONDS = 6  # while waiting for a lost device: short, to notice its return soon
 UNREACHABLE = (ConnectionException, ConnectionClosedException, OSError, paramiko.SSHException)
@@ -131,9 +132,10 @@ class NapalmEngine:
             except (*UNREACHABLE, NapalmException):
                 continue
             if not pending and stanzas(text) == before:
-                reason = "the change cut the path to the device; it returned by itself"
+                reason = _("the change cut the path to the device; it returned by itself")
                 return Outcome(host.name, system.name, "failed", reason=reason)
-        reason = f"lost after the commit and not back yet ({error}); check it on site"
+        text = _("lost after the commit and not back yet; check it on site ({words})")
+        reason = text.format(words=error)
         return Outcome(host.name, system.name, "unreachable", reason=redact(reason, town.secrets))
 
     @contextmanager

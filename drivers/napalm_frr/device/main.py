@@ -37,6 +37,10 @@ def run(operation: str, arguments: dict[str, object]) -> dict[str, object]:
             return {"ok": getattr(commit, operation)(**arguments)}
     except shadow.RejectedError as error:
         return {"rejected": list(error.args)}
+    except FileNotFoundError as error:
+        if error.filename != "vtysh":
+            raise
+        return {"refused": "FRR is not installed"}
     except (commit.RefusedError, store.BusyError) as error:
         return {"refused": str(error)}
     return {"refused": f"unknown operation {operation}"}
