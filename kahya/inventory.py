@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from kahya.errors import InventoryError
+from kahya.i18n import _
 from kahya.inventory_check import Problem, check_file, check_hosts, check_syntax, check_systems
 from kahya.inventory_reader import RawHost, RawInventory, plain, read
 from kahya.model import Building, Host, System, Town
@@ -22,9 +23,8 @@ def load(directory: Path) -> Town:
     """
     town, problems = examine(directory)
     if town is None:
-        raise InventoryError(
-            "\n".join(map(str, problems)), f"Correct these {len(problems)} and run kahya validate."
-        )
+        hint = _("Correct these {count} and run kahya validate.").format(count=len(problems))
+        raise InventoryError("\n".join(map(str, problems)), hint)
     return town
 
 
@@ -57,8 +57,8 @@ def project_root(directory: Path) -> Path:
         if (parent / "systems.yml").is_file():
             return parent
     raise InventoryError(
-        f"{directory}: no systems.yml in any folder above it",
-        "Keep towns under inventories/ of a checkout of this repository.",
+        _("{directory}: no systems.yml in any folder above it").format(directory=directory),
+        _("Keep towns under inventories/ of a checkout of this repository."),
     )
 
 

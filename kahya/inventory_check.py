@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 from jsonschema import Draft202012Validator, FormatChecker
 
+from kahya.i18n import _
 from kahya.inventory_reader import RawHost, RawInventory, origin
 
 WIREGUARD_KEY_BYTES = 32
@@ -43,9 +44,10 @@ class Problem:
 
     def __str__(self) -> str:
         place = f"{self.file}:{self.line}" if self.line else self.file
-        return f"{place}: {self.key}: {self.message}" + (
-            f" (write {self.expected})" if self.expected else ""
-        )
+        text = f"{place}: {self.key}: {self.message}"
+        if self.expected:
+            text += " " + _("(write {expected})").format(expected=self.expected)
+        return text
 
 
 @FORMATS.checks("subnet", ValueError)
@@ -106,12 +108,13 @@ def _compose(path: Path) -> tuple[yaml.Node | None, list[Problem]]:
     try:
         return yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader), []
     except FileNotFoundError:
-        return None, [Problem(file, 0, path.name, "no such file")]
+        return None, [Problem(file, 0, path.name, _("no such file"))]
     except UnicodeDecodeError:
-        return None, [Problem(file, 0, path.name, "is not UTF-8 text")]
+        return None, [Problem(file, 0, path.name, _("is not UTF-8 text"))]
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
-        return None, [Problem(file, line, path.name, f"is not YAML: {error.problem}")]
+        message = _("is not YAML: {error}").format(error=error.problem)
+        return None, [Problem(file, line, path.name, message)]
 
 
 def check_hosts(
@@ -140,15 +143,13 @@ def check_systems(
             return Problem(_relative(str(file)), line, f"systems[{index}].{key}", message, expected)
 
         if not raw.groups.get(system["group"]):
-            known = ", ".join(sorted(g for g, hosts in raw.groups.items() if hosts))
-            problems.append(
-                problem("group", f"no host is in {system['group']!r}", f"one of {known}")
-            )
-        problems += [
-            problem(key, f"{system[key]!r} does not exist", "a folder of this repository")
-            for key in ("source", "probes")
-            if not (root / system[key]).is_dir()
-        ]
+            message = _("no host is in {group!r}").format(group=system["group"])
+            known = sorted(g for g, hosts in raw.groups.items() if hosts)
+            problems.append(problem("group", message, _one_of(known)))
+        for key in ("source", "probes"):
+            if not (root / system[key]).is_dir():
+                message = _("{folder!r} does not exist").format(folder=system[key])
+                problems.append(problem(key, message, _("a folder of this repository")))
     return problems
 
 
@@ -204,8 +205,10 @@ def _host_problems(
     mine = [b for b in raw.children.get("buildings", ()) if host.name in raw.groups[b]]
     if len(mine) != 1 and not outside:
         file, line = locate([])
-        message = "stands in no building" if not mine else f"stands in {' and '.join(mine)}"
-        yield Problem(file, line, host.name, message, "the host under one building in hosts.yml")
+        message = _("stands in {buildings}").format(buildings=_(" and ").join(mine))
+        message = message if mine else _("stands in no building")
+        expected = _("the host under one building in hosts.yml")
+        yield Problem(file, line, host.name, message, expected)
     names = ["host"] if outside else ["host", "building"]
     names += ["gateway"] if host.name in raw.groups.get("gateways", ()) else []
     for name in names:
@@ -226,8 +229,8 @@ def _unknown(
     for name in host.vars:
         if name not in known and not name.startswith(free):
             close = get_close_matches(name, known, n=1)
-            expected = close[0] if close else "a name that a system's argument_specs.yml knows"
-            yield Problem(*locate([name]), name, "unknown key", expected)
+            expected = close[0] if close else _("a name that a system's argument_specs.yml knows")
+            yield Problem(*locate([name]), name, _("unknown key"), expected)
 
 
 def _town_problems(raw: RawInventory) -> Iterator[Problem]:
@@ -237,26 +240,33 @@ def _town_problems(raw: RawInventory) -> Iterator[Problem]:
     for (one, a), (other, b) in combinations(first.items(), 2):
         lan, lan2 = (IPv4Network(h.vars["building"]["lan"]) for h in (a, b))
         if lan.overlaps(lan2):
-            message = f"{lan2} of {other} overlaps {lan} of {one}"
-            yield _at(b, ["building", "lan"], message, "a subnet of its own")
+            message = _("{lan} of {building} overlaps {other_lan} of {other}").format(
+                lan=lan2, building=other, other_lan=lan, other=one
+            )
+            yield _at(b, ["building", "lan"], message, _("a subnet of its own"))
         if a.vars["building"]["number"] == b.vars["building"]["number"]:
-            message = f"{other} has the number of {one}"
-            yield _at(b, ["building", "number"], message, "a number of its own")
+            message = _("{building} has the number of {other}").format(building=other, other=one)
+            yield _at(b, ["building", "number"], message, _("a number of its own"))
     for name, host in first.items():
         if len(f"wg-{name}") > INTERFACE_NAME_MAX:
-            yield _at(host, [], f"{name} is too long to name a tunnel", "at most 12 letters")
+            message = _("{building} is too long to name a tunnel").format(building=name)
+            yield _at(host, [], message, _("at most 12 letters"))
         if sum(h in raw.groups.get("gateways", ()) for h in members[name]) != 1:
-            message = f"{name} has no gateway, or several"
-            yield _at(host, [], message, "one host of the building under gateways")
+            message = _("{building} has no gateway, or several").format(building=name)
+            yield _at(host, [], message, _("one host of the building under gateways"))
     seen: dict[str, str] = {}
     for host in (raw.hosts[name] for names in members.values() for name in names):
         address, lan = host.vars["ansible_host"], IPv4Network(host.vars["building"]["lan"])
         if IPv4Interface(address).ip not in lan:
-            message = f"{address} of {host.name} is outside its building's {lan}"
-            yield _at(host, ["ansible_host"], message, f"an address of {lan}")
+            message = _("{address} of {host} is outside its building's {lan}").format(
+                address=address, host=host.name, lan=lan
+            )
+            yield _at(host, ["ansible_host"], message, _("an address of {lan}").format(lan=lan))
         if address in seen:
-            message = f"{host.name} has the address of {seen[address]}"
-            yield _at(host, ["ansible_host"], message, "an address of its own")
+            message = _("{host} has the address of {other}").format(
+                host=host.name, other=seen[address]
+            )
+            yield _at(host, ["ansible_host"], message, _("an address of its own"))
         seen[address] = host.name
 
 
@@ -276,21 +286,26 @@ def _problems_of(error: Any, locate: Locate, owner: str) -> Iterable[Problem]:
         known = list(error.schema.get("properties", {}))
         for name in sorted(set(error.instance) - set(known)):
             close = get_close_matches(name, known, n=1)
-            expected = close[0] if close else f"one of {', '.join(known)}"
-            yield Problem(*locate([*path, name]), _dotted([*path, name]), "unknown key", expected)
+            expected = close[0] if close else _one_of(known)
+            where = [*path, name]
+            yield Problem(*locate(where), _dotted(where), _("unknown key"), expected)
     elif error.validator == "required":
         missing = next(k for k in error.validator_value if k not in error.instance
                        and f"{k!r}" in error.message)  # fmt: skip
-        about = error.schema.get("properties", {}).get(missing, {}).get("description", "")
-        where = f" of {owner}" if owner and not path else ""
-        yield Problem(
-            *locate(path), _dotted([*path, missing]), f"is missing{where}",
-            f"{missing}: {about}" if about else "",
-        )  # fmt: skip
+        about = _(error.schema.get("properties", {}).get(missing, {}).get("description", ""))
+        of_host = _("is missing of {host}").format(host=owner)
+        message = of_host if owner and not path else _("is missing")
+        expected = f"{missing}: {about}" if about else ""
+        yield Problem(*locate(path), _dotted([*path, missing]), message, expected)
     else:
         shown = "********" if "private" in _dotted(path) else repr(error.instance)
-        message = f"{shown} is not valid"
-        yield Problem(*locate(path), _dotted(path), message, error.schema.get("description", ""))
+        message = _("{value} is not valid").format(value=shown)
+        expected = _(error.schema.get("description", ""))
+        yield Problem(*locate(path), _dotted(path), message, expected)
+
+
+def _one_of(names: Iterable[str]) -> str:
+    return _("one of {names}").format(names=", ".join(names))
 
 
 def _dotted(path: Sequence[str | int]) -> str:

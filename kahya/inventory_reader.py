@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from kahya.errors import InventoryError
+from kahya.i18n import _
 
 VAULT_HEADER = b"$ANSIBLE_VAULT"
 NOT_DATA = {
@@ -48,7 +49,9 @@ def read(directory: Path) -> RawInventory:
     """
     source = directory.resolve() / "hosts.yml"  # Ansible caches by this path
     if not source.is_file():
-        raise InventoryError(f"{source}: no such file", "Name a town with -i inventories/<town>.")
+        raise InventoryError(
+            f"{source}: {_('no such file')}", _("Name a town with -i inventories/<town>.")
+        )
     # Imported here: Ansible takes most of a second to import and reads ansible.cfg while doing so.
     from ansible import constants
     from ansible.cli import CLI
@@ -82,7 +85,7 @@ def read(directory: Path) -> RawInventory:
         }
     except AnsibleError as error:
         raise InventoryError(
-            str(error).strip(), "Correct the file and run kahya validate."
+            str(error).strip(), _("Correct the file and run kahya validate.")
         ) from error
     # Longest first: a secret that contains another must be masked as a whole.
     ordered = tuple(sorted(secrets, key=lambda s: (-len(s), s)))

@@ -6,6 +6,7 @@ from dataclasses import asdict
 from typing import Any
 
 from kahya.errors import PlanError
+from kahya.i18n import _
 from kahya.model import BlindSpot, Change, HostPlan, Plan
 
 FORMAT = 1
@@ -48,8 +49,10 @@ def from_document(document: dict[str, Any]) -> Plan:
     try:
         if document["format"] != FORMAT:
             raise PlanError(
-                f"the plan has format {document['format']}, this Kâhya reads {FORMAT}",
-                "Make the plan again.",
+                _("the plan has format {found}, this Kâhya reads {known}").format(
+                    found=document["format"], known=FORMAT
+                ),
+                _("Make the plan again."),
             )
         changes = [_change(item) for item in document["changes"]]
         spots = [BlindSpot(**item) for item in document["blind_spots"]]
@@ -78,11 +81,12 @@ def from_document(document: dict[str, Any]) -> Plan:
         redone = to_document(plan)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PlanError(
-            f"this is not a plan: {error}", "Make one with kahya plan --out."
+            _("this is not a plan: {error}").format(error=error),
+            _("Make one with kahya plan --out."),
         ) from error
     # Nothing may be in the file that the digest doesn't cover: compare what it would be written as.
     if redone != document or stored != [change.id for change in changes]:
-        raise PlanError("the plan was altered after it was made", "Make the plan again.")
+        raise PlanError(_("the plan was altered after it was made"), _("Make the plan again."))
     return plan
 
 

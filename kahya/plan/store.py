@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 
 from kahya.errors import PlanError
+from kahya.i18n import _
 from kahya.model import Plan
 from kahya.plan.document import from_document, to_document
 
@@ -35,10 +36,12 @@ def write(plan: Plan, path: Path) -> None:
         os.close(folder)
     except FileExistsError as error:
         raise PlanError(
-            f"{path} exists already", "A plan is never overwritten; name another."
+            _("{path} exists already").format(path=path),
+            _("A plan is never overwritten; name another."),
         ) from error
     except OSError as error:
-        raise PlanError(f"{path} can't be written: {error.strerror}") from error
+        message = _("{path} can't be written: {error}").format(path=path, error=error.strerror)
+        raise PlanError(message) from error
 
 
 def read(path: Path) -> Plan:
@@ -50,11 +53,14 @@ def read(path: Path) -> Plan:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise PlanError(f"{path} can't be read: {error.strerror}") from error
+        message = _("{path} can't be read: {error}").format(path=path, error=error.strerror)
+        raise PlanError(message) from error
     except ValueError as error:
         raise PlanError(
-            f"{path} is not a plan: {error}", "Make one with kahya plan --out."
+            _("{path} is not a plan: {error}").format(path=path, error=error),
+            _("Make one with kahya plan --out."),
         ) from error
     if not isinstance(document, dict):
-        raise PlanError(f"{path} is not a plan", "Make one with kahya plan --out.")
+        message = _("{path} is not a plan").format(path=path)
+        raise PlanError(message, _("Make one with kahya plan --out."))
     return from_document(document)

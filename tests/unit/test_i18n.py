@@ -8,12 +8,14 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from kahya.i18n import CATALOGS, set_language, translator
-from kahya.report.messages import extract
+from kahya.report.messages import extract, extract_descriptions
 
 ROOT = Path(__file__).resolve().parents[2]
 METHODS = [
     ("kahya/**.py", extract),
     ("probes/**/test_*.py", extract),
+    ("kahya/inventory_schema.yml", extract_descriptions),
+    ("**/meta/argument_specs.yml", extract_descriptions),
     ("templates/report/*.*", "jinja2"),
 ]
 HOLE = re.compile(r"{[^}]*}|--[a-z-]+|kahya [a-z]+")
@@ -45,9 +47,9 @@ def test_places_to_fill_in_are_kept():
         assert sorted(HOLE.findall(turkish)) == sorted(HOLE.findall(english)), english
 
 
-def test_texts_in_calls_in_f_strings_in_templates_and_in_probes_are_found():
+def test_texts_in_calls_in_f_strings_in_templates_in_probes_and_in_schemas_are_found():
     found = shown()
-    for text in ("error", "left", "no check made", "refused"):
+    for text in ("error", "left", "no check made", "refused", "tr or en", "the login name"):
         assert text in found
 
 

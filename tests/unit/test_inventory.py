@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 import yaml
 
+from kahya.cli import main
 from kahya.errors import InventoryError
+from kahya.i18n import set_language
 from kahya.inventory import examine, load
 
 ROOT = Path(__file__).parents[2]
@@ -59,6 +61,25 @@ def test_broken_yaml_names_file_and_line(checkout):
     (checkout / "inventories/lab/group_vars/merkez.yml").write_text("building: {title: [\n")
     with pytest.raises(InventoryError, match=r"group_vars/merkez\.yml:2: .* not YAML"):
         load(Path("inventories/lab"))
+
+
+def test_validate_speaks_turkish(checkout, monkeypatch, capsys):
+    monkeypatch.setenv("ANSIBLE_CONFIG", "ansible.cfg")
+    for name in ("a device without platform", "a host in two buildings", "bad host address"):
+        change(checkout, next(c for c in CASES if c["name"] == name))
+    try:
+        with pytest.raises(SystemExit, match="1"):
+            main(["validate", "-i", "inventories/lab", "--lang", "tr"])
+    finally:
+        set_language("en")
+    shown = capsys.readouterr().err
+    for words in (
+        "platform: gw-fen için eksik (beklenen: platform: aygıtın işletim sistemi (frr))",
+        "pc-merkez: birden çok binada yer alıyor: merkez ve fen_isleri (beklenen: makine,",
+        "'10.20.2.500' geçerli değil (beklenen: bir IPv4 adresi, örneğin 10.20.1.10)",
+        "Düzeltilecek: 3.",
+    ):
+        assert words in shown
 
 
 def test_a_vault_that_does_not_open_is_an_error(checkout):
