@@ -34,6 +34,11 @@ def _(text: str) -> str:
     return translator(_current)(text)
 
 
+def N_(text: str) -> str:  # noqa: N802 - gettext's own name for it
+    """Mark ``text`` for translation where it is shown, and return it as it is."""
+    return text
+
+
 @cache
 def translator(language: str) -> Translate:
     """Return the function that turns English texts into ``language``; unknown ones stay as is."""

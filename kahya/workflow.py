@@ -24,7 +24,7 @@ from pathlib import Path
 from kahya import probes, ssh
 from kahya.engines.base import Approved, Engine, Progress, Task
 from kahya.errors import EngineError, InventoryError, PlanError
-from kahya.i18n import _
+from kahya.i18n import N_, _
 from kahya.inventory import project_root
 from kahya.journal import Journal
 from kahya.model import (
@@ -164,16 +164,16 @@ class Workflow:
         with self._workdir() as workdir, ThreadPoolExecutor(PARALLEL) as pool:
             config = ssh.write_ssh_config(self.town, workdir, shared=True)
             hosts = [self.town.hosts[name] for name in part.hosts]
-            off = {h for h, up in zip(hosts, pool.map(ssh.answers, hosts), strict=True) if not up}
+            up = [h for h, there in zip(hosts, pool.map(ssh.answers, hosts), strict=True) if there]
             for task in self._tasks({(h, s.name) for h in part.hosts for s in part.systems}):
                 self.progress("", task.system.name, _("probing"))
                 results += [
-                    ProbeResult(h.name, task.system.name, _("Can be reached"), "error")
+                    ProbeResult(h.name, task.system.name, N_("Can be reached"), "error")
                     for h in task.hosts
-                    if h in off
+                    if h not in up
                 ]
-                if up := [h for h in task.hosts if h not in off]:
-                    results += probes.run(self.town, task.system, up, self.root, config, workdir)
+                if there := [h for h in task.hosts if h in up]:
+                    results += probes.run(self.town, task.system, there, self.root, config, workdir)
         self.journal.record("probed", "", {"results": [asdict(r) for r in results]})
         return results
 

@@ -26,7 +26,7 @@ from kahya.report.tunnels import tunnels
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "report"
 CLOCK = ZoneInfo("Europe/Istanbul")
 MOMENT = {"en": "d MMMM yyyy, HH:mm", "tr": "dd.MM.yyyy HH:mm"}
-MARKS = {"unknown": "?", "failed": "✗", "drift": "▲", "ok": "✓", "none": "–"}  # noqa: RUF001 - a dash is meant
+MARKS = {"unknown": "?", "failed": "✗", "drift": "▲", "ok": "✓", "none": "–"}
 LINES = {"+": "add", "-": "del", "@": "at"}
 
 

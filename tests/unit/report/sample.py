@@ -1,5 +1,4 @@
 """A town of any size, with all that a report may have to show."""
-# ruff: noqa: RUF001 - the names are Turkish
 
 from kahya.model import Building, Change, Host, HostPlan, Plan, ProbeResult, System, Town
 from kahya.report import Event

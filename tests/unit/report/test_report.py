@@ -1,5 +1,4 @@
 """The report tells all that is known, never calls the unknown in order, and shows no secret."""
-# ruff: noqa: RUF001 - half of it is Turkish
 
 from dataclasses import replace
 from datetime import UTC, datetime
