@@ -30,7 +30,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that ``arguments`` (default: those of the process) ask for, and exit."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     set_language(_language(words))  # before the parser is made: its help is translated too
-    args = _parser().parse_args(words)
+    try:
+        args = _parser().parse_args(words)
+    except SystemExit as usage:  # argparse would end with 2, which means "changes" here
+        sys.exit(ERROR if usage.code else OK)
     try:
         code = args.command(args)
     except KahyaError as error:
@@ -103,6 +106,8 @@ def _apply(args: argparse.Namespace) -> int:
 def _drift(args: argparse.Namespace) -> int:
     flow, part = _open(args)
     plan = flow.check_drift(part)
+    if args.out:
+        store.write(plan, args.out)
     if args.json:
         _print_json(to_document(plan))
     else:
@@ -123,7 +128,7 @@ def _report(args: argparse.Namespace) -> int:
     from kahya import report
 
     flow, part = _open(args)
-    drift, results = flow.check_drift(part), flow.run_probes(part)
+    drift, results = flow.examine(part)
     events = [
         report.Event(e.at, e.kind, e.plan, e.data) for e in flow.journal.latest(EVENTS_IN_REPORT)
     ]
@@ -236,7 +241,8 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help=_("first bring-up: plan and apply system by system"),
     )
-    command("drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), part)
+    drift = command("drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), part)
+    drift.add_argument("--out", type=Path, metavar="FILE", help=_("write the plan of its repair"))
     command("probe", _probe, _("check that the systems do their work"), part)
     report = command("report", _report, _("check everything and write the report"), part)
     report.add_argument(

@@ -126,8 +126,9 @@ def _secrets(value: object, encrypted: dict[str, bool] | None = None) -> Iterato
             yield from _secrets(item, encrypted)
     elif _from_vault(value, encrypted):
         text = str(value)
-        if len(text) >= SECRET_MIN_LENGTH:
-            yield text
+        # A diff shows a key line by line: each line is a secret, too. Its frame is not.
+        lines = [line for line in text.splitlines() if not line.startswith("-----")]
+        yield from (t for t in (text, *lines) if len(t.strip()) >= SECRET_MIN_LENGTH)
 
 
 def _from_vault(value: object, encrypted: dict[str, bool]) -> bool:

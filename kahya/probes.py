@@ -32,7 +32,10 @@ def run(
     Raises:
         EngineError: pytest itself could not run, or the system has no check at all.
     """
-    inventory, results = workdir / "probe.json", workdir / f"results-{system.name}.jsonl"
+    inventory, results = (
+        workdir / f"probe-{system.name}.json",
+        workdir / f"results-{system.name}.jsonl",
+    )
     data = {
         "ssh_config": str(ssh_config),
         "hosts": {h.name: h.vars for h in town.hosts.values()},

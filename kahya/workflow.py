@@ -29,6 +29,7 @@ from kahya.inventory import project_root
 from kahya.journal import Journal
 from kahya.model import (
     EngineName,
+    Host,
     HostPlan,
     Outcome,
     Plan,
@@ -158,6 +159,13 @@ class Workflow:
                     return False
         return True
 
+    def examine(self, part: Scope) -> tuple[Plan, list[ProbeResult]]:
+        """Look for drift and run the probes, both at once."""
+        with ThreadPoolExecutor(1) as pool:
+            drift = pool.submit(self.check_drift, part)
+            results = self.run_probes(part)
+            return drift.result(), results
+
     def run_probes(self, part: Scope) -> list[ProbeResult]:
         """Check that the systems do their work; a host that doesn't answer is an error."""
         results: list[ProbeResult] = []
@@ -165,16 +173,24 @@ class Workflow:
             config = ssh.write_ssh_config(self.town, workdir, shared=True)
             hosts = [self.town.hosts[name] for name in part.hosts]
             up = [h for h, there in zip(hosts, pool.map(ssh.answers, hosts), strict=True) if there]
-            for task in self._tasks({(h, s.name) for h in part.hosts for s in part.systems}):
-                self.progress("", task.system.name, _("probing"))
-                results += [
-                    ProbeResult(h.name, task.system.name, N_("Can be reached"), "error")
-                    for h in task.hosts
-                    if h not in up
-                ]
-                if there := [h for h in task.hosts if h in up]:
-                    results += probes.run(self.town, task.system, there, self.root, config, workdir)
+            tasks = self._tasks({(h, s.name) for h in part.hosts for s in part.systems})
+            for found in pool.map(lambda task: self._probe(task, up, config, workdir), tasks):
+                results += found
         self.journal.record("probed", "", {"results": [asdict(r) for r in results]})
+        return results
+
+    def _probe(
+        self, task: Task, up: Sequence[Host], config: Path, workdir: Path
+    ) -> list[ProbeResult]:
+        name = task.system.name
+        self.progress("", name, _("probing"))
+        results = [
+            ProbeResult(host.name, name, N_("Can be reached"), "error")
+            for host in task.hosts
+            if host not in up
+        ]
+        if there := [host for host in task.hosts if host in up]:
+            results += probes.run(self.town, task.system, there, self.root, config, workdir)
         return results
 
     def _settle(self, part: Scope, say: Say) -> bool:

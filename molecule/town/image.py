@@ -13,8 +13,8 @@ from tools import LabError
 
 RECIPE = Path(__file__).with_name("image.sh")
 INCLUDE = (
-    "ca-certificates,dbus,iproute2,iputils-ping,nftables,openssh-server,procps,python3,sudo,"
-    "systemd,systemd-sysv"
+    "ca-certificates,dbus,iproute2,iputils-ping,nftables,openssh-server,procps,python3,"
+    "python3-apt,sudo,systemd,systemd-sysv,tzdata,vim-tiny"
 )
 
 

@@ -14,7 +14,9 @@ def knock(host, vars, town):  # noqa: ARG001 - its results are this host's
     """Log in from the workstation with other ssh options and return what ssh said."""
 
     def knock(*options):
-        command = ["ssh", "-F", town["ssh_config"], "-o", "BatchMode=yes", *options]
+        # A login of its own: not over the connection that the other probes share.
+        own = ["-o", "ControlPath=none", "-o", "BatchMode=yes", "-o", "LogLevel=INFO"]
+        command = ["ssh", "-F", town["ssh_config"], *own, *options]
         return subprocess.run(
             [*command, vars["inventory_hostname"], "true"],
             capture_output=True, text=True, check=False, timeout=30,

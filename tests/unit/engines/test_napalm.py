@@ -1,0 +1,128 @@
+"""A configuration is compared stanza by stanza, and a device that errs is never "no change"."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from napalm.base.exceptions import ConnectionException, ReplaceConfigException
+
+from kahya.engines import napalm
+from kahya.engines.base import Task
+from kahya.inventory import load
+
+TOWN = load(Path(__file__).parents[3] / "inventories/lab")
+ROUTING = next(s for s in TOWN.systems if s.name == "routing")
+GATEWAY = TOWN.hosts["gw-fen"]
+NAMES = st.sampled_from(
+    ["interface a", "interface b", "ip route 10.0.0.0/8 1.1.1.1", "router ospf"]
+)
+LINES = st.lists(st.sampled_from([" one", " two", " three"]), unique=True, max_size=3)
+CONFIGS = st.dictionaries(NAMES, LINES.map(tuple))
+
+
+def text(config):
+    return "".join(
+        f"{head}\n" + "".join(f"{x}\n" for x in lines) + "exit\n!\n"
+        for head, lines in config.items()
+    )
+
+
+@given(CONFIGS)
+def test_stanzas_are_what_the_text_says(config):
+    assert napalm.stanzas(text(config)) == config
+
+
+@given(CONFIGS, CONFIGS)
+def test_one_change_for_each_stanza_that_differs(before, after):
+    changes = list(napalm.changes_between(before, after, TOWN, ROUTING, GATEWAY))
+    differing = {h for h in {*before, *after} if before.get(h) != after.get(h)}
+    assert {c.resource for c in changes} == differing
+    assert len(changes) == len(differing)
+    for change in changes:
+        signs = {line[0] for line in change.diff.splitlines()}
+        assert signs & {"+", "-"}
+        assert (change.action == "create") == (change.resource not in before)
+        assert (change.action == "delete") == (change.resource not in after)
+
+
+@given(CONFIGS, CONFIGS, CONFIGS)
+def test_another_change_has_another_id(before, after, other):
+    def ids(a, b):
+        return {c.resource: c.id for c in napalm.changes_between(a, b, TOWN, ROUTING, GATEWAY)}
+
+    one, two = ids(before, after), ids(before, other)
+    for resource in one.keys() & two.keys():
+        assert (one[resource] == two[resource]) == (after.get(resource) == other.get(resource))
+
+
+def test_the_intent_names_every_interface_and_tunnel():
+    shown = napalm.stanzas(napalm.render(TOWN, ROUTING, GATEWAY))
+    tunnels = {f"interface {t['name']}" for t in GATEWAY.vars["tunnels"]}
+    assert tunnels | {"interface lan0", "interface wan0", "router ospf"} <= shown.keys()
+
+
+class Device:
+    """A device that says what a test wants it to say."""
+
+    def __init__(self, error=None, running="router ospf\n", candidate="router ospf\n"):
+        self.error, self.config = error, {"running": running, "candidate": candidate}
+        self.committed = False
+
+    def load_replace_candidate(self, config):
+        assert "router ospf" in config
+        if isinstance(self.error, ReplaceConfigException):
+            raise self.error
+
+    def get_config(self):
+        return self.config
+
+    def commit_config(self, revert_in):
+        self.committed = revert_in == TOWN.confirm_seconds
+
+
+@pytest.fixture
+def engine(monkeypatch, tmp_path):
+    """Return a function that makes an engine for a given device."""
+
+    def make(device):
+        class One:
+            def __enter__(self):
+                if isinstance(device.error, ConnectionException):
+                    raise device.error
+                return device
+
+            def __exit__(self, *_):
+                pass
+
+        monkeypatch.setattr(napalm.NapalmEngine, "_device", lambda *_, **__: One())
+        return napalm.NapalmEngine(tmp_path / "ssh_config", tmp_path)
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [
+        (ConnectionException("no route"), "unreachable"),
+        (ReplaceConfigException("line 3: ip adress: Unknown command"), "error"),
+    ],
+)
+def test_a_device_that_errs_is_told_apart_and_quoted(engine, error, status):
+    [plan] = engine(Device(error)).plan(TOWN, [Task(ROUTING, (GATEWAY,))], lambda *_: None)
+    assert (plan.status, plan.changes) == (status, ())
+    assert str(error) in plan.reason
+
+
+def test_a_value_that_the_inventory_lacks_is_an_error_with_its_name(engine):
+    poor = replace(GATEWAY, vars={k: v for k, v in GATEWAY.vars.items() if k != "router_id"})
+    [plan] = engine(Device()).plan(TOWN, [Task(ROUTING, (poor,))], lambda *_: None)
+    assert plan.status == "error"
+    assert "router_id" in plan.reason
+
+
+def test_nothing_is_committed_that_was_not_approved(engine):
+    device = Device(candidate="router ospf\n ospf router-id 1.1.1.1\n")
+    [outcome] = engine(device).apply(TOWN, [Task(ROUTING, (GATEWAY,))], {}, lambda *_: None)
+    assert (outcome.status, outcome.applied, device.committed) == ("refused", (), False)
