@@ -120,7 +120,7 @@ def _drift(args: argparse.Namespace) -> int:
 def _probe(args: argparse.Namespace) -> int:
     flow, part = _open(args)
     results = flow.run_probes(part)
-    console.probes(results)
+    console.probes(results, failed_only=args.quiet)
     return OK if results and all(r.status == "passed" for r in results) else ERROR
 
 
@@ -133,6 +133,8 @@ def _report(args: argparse.Namespace) -> int:
         report.Event(e.at, e.kind, e.plan, e.data) for e in flow.journal.latest(EVENTS_IN_REPORT)
     ]
     pages = report.write(flow.town, drift, results, events, args.out, datetime.now(UTC))
+    console.drift(drift, flow.town)
+    console.probes(results, failed_only=True)
     for page in pages:
         console.say(str(page))
     return OK

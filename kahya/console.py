@@ -144,9 +144,11 @@ def stage(kind: str, about: object) -> None:
         )
 
 
-def probes(results: Sequence[ProbeResult]) -> None:
-    """Print every check and a count."""
+def probes(results: Sequence[ProbeResult], *, failed_only: bool = False) -> None:
+    """Print every check, or those that did not pass, and a count."""
     for item in results:
+        if failed_only and item.status == "passed":
+            continue
         colour = "green" if item.status == "passed" else "red"
         OUT.print(
             Text.assemble(
