@@ -112,9 +112,7 @@ def _drift(args: argparse.Namespace) -> int:
         _print_json(to_document(plan))
     else:
         console.drift(plan, flow.town)
-    if plan.unread or plan.blind_spots:
-        return UNKNOWN
-    return DIFFERENT if plan.changes else OK
+    return _verdict(plan)
 
 
 def _probe(args: argparse.Namespace) -> int:
@@ -137,7 +135,15 @@ def _report(args: argparse.Namespace) -> int:
     console.probes(results, failed_only=True)
     for page in pages:
         console.say(str(page))
-    return OK
+    passed = all(result.status == "passed" for result in results)
+    return _verdict(drift) or (OK if passed else DIFFERENT)
+
+
+def _verdict(drift: Plan) -> int:
+    """Return the exit code of a look for drift: what is unknown outweighs what is found."""
+    if drift.unread or drift.blind_spots:
+        return UNKNOWN
+    return DIFFERENT if drift.changes else OK
 
 
 def _systems(args: argparse.Namespace) -> int:
