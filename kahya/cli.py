@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import sys
 import tomllib
 from collections.abc import Callable, Sequence
@@ -28,6 +29,8 @@ Command = Callable[[argparse.Namespace], int]
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command that ``arguments`` (default: those of the process) ask for, and exit."""
+    # A stop by a timer or a service ends like any other: nothing private stays behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     words = list(sys.argv[1:] if arguments is None else arguments)
     set_language(_language(words))  # before the parser is made: its help is translated too
     try:
@@ -81,6 +84,11 @@ def _show(args: argparse.Namespace) -> int:
 
 
 def _apply(args: argparse.Namespace) -> int:
+    if bool(args.file) == args.stage_by_stage or (args.file and (args.limit or args.system)):
+        raise KahyaError(
+            _("A plan file is applied whole; --limit and --system go with --stage-by-stage."),
+            _("Name a file, or use --stage-by-stage on a bare estate."),
+        )
     flow, part = _open(args)
     if args.stage_by_stage:
         console.say(
@@ -94,10 +102,6 @@ def _apply(args: argparse.Namespace) -> int:
             _("All systems are in order.") if done else _("Stopped: see above what is left.")
         )
         return OK if done else ERROR
-    if args.file is None:
-        raise KahyaError(
-            _("Which plan?"), _("Name a file, or use --stage-by-stage on a bare estate.")
-        )
     result = flow.apply_plan(store.read(args.file))
     console.result(result)
     return OK if result.ok else ERROR
@@ -189,9 +193,12 @@ def _town_directory(args: argparse.Namespace) -> Path:
 
 
 def _use_config(directory: Path) -> Path:
-    """Point Ansible, which reads its settings on import, at the checkout's ansible.cfg."""
+    """Work from the checkout's own folder: Ansible and its settings know paths from there."""
+    directory = directory.resolve()
     if directory.is_dir():
-        os.environ.setdefault("ANSIBLE_CONFIG", str(project_root(directory) / "ansible.cfg"))
+        root = project_root(directory)
+        os.environ.setdefault("ANSIBLE_CONFIG", str(root / "ansible.cfg"))
+        os.chdir(root)
     return directory
 
 
@@ -199,6 +206,10 @@ def _language(words: Sequence[str]) -> str:
     parser = argparse.ArgumentParser(add_help=False)
     parser.add_argument("--lang", choices=LANGUAGES, default=default_language())
     return str(parser.parse_known_args(words)[0].lang)
+
+
+def _path(text: str) -> Path:
+    return Path(text).absolute()  # as seen from where the command was called
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -239,24 +250,24 @@ def _parser() -> argparse.ArgumentParser:
 
     command("validate", _validate, _("check the inventory and list every error"), common)
     plan = command("plan", _plan, _("say exactly what would change (0 nothing, 2 changes)"), part)
-    plan.add_argument("--out", type=Path, metavar="FILE", help=_("write the plan to a file"))
+    plan.add_argument("--out", type=_path, metavar="FILE", help=_("write the plan to a file"))
     show = command("show", _show, _("show a plan file"), common)
-    show.add_argument("file", type=Path)
+    show.add_argument("file", type=_path)
     apply = command("apply", _apply, _("apply exactly what a plan file says"), part)
-    apply.add_argument("file", type=Path, nargs="?")
+    apply.add_argument("file", type=_path, nargs="?")
     apply.add_argument(
         "--stage-by-stage",
         action="store_true",
         help=_("first bring-up: plan and apply system by system"),
     )
     drift = command("drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), part)
-    drift.add_argument("--out", type=Path, metavar="FILE", help=_("write the plan of its repair"))
+    drift.add_argument("--out", type=_path, metavar="FILE", help=_("write the plan of its repair"))
     command("probe", _probe, _("check that the systems do their work"), part)
     report = command("report", _report, _("check everything and write the report"), part)
     report.add_argument(
         "--out",
-        type=Path,
-        default=Path("report"),
+        type=_path,
+        default=_path("report"),
         metavar="DIR",
         help=_("the folder to write to (default: report)"),
     )

@@ -5,6 +5,8 @@ Keeps where each value was written, so that errors can name file and line.
 
 from __future__ import annotations
 
+import locale
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,6 +54,10 @@ def read(directory: Path) -> RawInventory:
         raise InventoryError(
             f"{source}: {_('no such file')}", _("Name a town with -i inventories/<town>.")
         )
+    try:
+        locale.setlocale(locale.LC_ALL, "")
+    except locale.Error:  # a locale that came along with ssh and isn't installed here
+        os.environ["LC_ALL"] = "C.UTF-8"
     # Imported here: Ansible takes most of a second to import and reads ansible.cfg while doing so.
     from ansible import constants
     from ansible.cli import CLI

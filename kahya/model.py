@@ -253,7 +253,7 @@ class Result:
     @property
     def ok(self) -> bool:
         """Return whether exactly the plan was applied and nothing is left."""
-        settled = all(plan.status == "ok" and not plan.changes for plan in self.left)
+        settled = all(p.status == "ok" and not p.changes and not p.blind_spots for p in self.left)
         done = all(outcome.status == "applied" for outcome in self.outcomes)
         return settled and done and not self.extra and not self.missing
 

@@ -88,10 +88,16 @@ def scope(town: Town, limit: str = "", systems: Sequence[str] = ()) -> Scope:
             _("no system is called {name}").format(name=repr(unknown)),
             _("There are: {names}.").format(names=", ".join(names)),
         )
-    return Scope(
+    part = Scope(
         tuple(h for h in town.hosts if not limit or h in chosen),
         tuple(s for s in town.systems if not systems or s.name in systems),
     )
+    if not any(system.group in town.hosts[h].groups for system in part.systems for h in part.hosts):
+        raise InventoryError(
+            _("none of these systems is on any of these hosts"),
+            _("kahya systems tells what is kept in order where."),
+        )
+    return part
 
 
 def state_folder(town: Town) -> Path:
@@ -133,11 +139,17 @@ class Workflow:
         """
         self._check(plan)
         outcomes: list[Outcome] = []
-        with self._engines(via_wan) as engines:
-            for name, systems in groupby(self.town.systems, key=lambda s: s.engine):
-                outcomes += self._apply(engines[name], tuple(systems), plan, outcomes)
-            touched = {(c.host, c.system) for c in plan.changes}
-            left = self._ask(self._tasks(touched), engines, lambda engine: engine.plan)
+        try:
+            with self._engines(via_wan) as engines:
+                for name, systems in groupby(self.town.systems, key=lambda s: s.engine):
+                    outcomes += self._apply(engines[name], tuple(systems), plan, outcomes)
+                touched = {(c.host, c.system) for c in plan.changes}
+                touched |= {(spot.host, spot.system) for spot in plan.blind_spots}
+                left = self._ask(self._tasks(touched), engines, lambda engine: engine.plan)
+        except BaseException:  # stopped halfway: what was done until then is still recorded
+            broken = _summary(Result(plan, tuple(outcomes), ()))
+            self.journal.record("applied", plan.id, broken | {"ok": False, "stopped": True})
+            raise
         result = Result(plan, tuple(outcomes), left)
         self.journal.record("applied", plan.id, _summary(result))
         return result
@@ -295,6 +307,12 @@ class Workflow:
             message = _("the plan is for {one}, not for {other}")
             raise PlanError(
                 message.format(one=plan.town, other=self.town.name), _("Name the town with -i.")
+            )
+        if plan.commit != self._commit():
+            message = _("the plan was made from commit {one}, and the inventory is at {other}")
+            raise PlanError(
+                message.format(one=plan.commit[:12], other=self._commit()[:12]),
+                _("Make the plan again."),
             )
         if plan.expires < _iso(datetime.now(UTC)):
             message = _("the plan expired at {time}").format(time=plan.expires)

@@ -22,7 +22,8 @@ class Tunnel(FactBase):
         path = f"{FOLDER}/{interface}.conf"
         return (
             f"if [ -e {path} ]; then stat -c 'file %U:%G %04a' {path}; "
-            f"sed -E 's/^ *(PrivateKey|PresharedKey).*/\\1 = (hidden)/; s/^/file | /' {path}; fi; "
+            "sed -E 's/^[[:space:]]*(PrivateKey|PresharedKey).*/\\1 = (hidden)/I; s/^/file | /' "
+            f"{path}; fi; "
             f"systemctl -q is-enabled wg-quick@{interface} 2>/dev/null && echo 'starts at boot'; "
             f"if ip link show dev {interface} up 2>/dev/null | grep -q .; then "
             f"ip -o addr show dev {interface} scope global | awk '{{print \"address \" $4}}'; "

@@ -203,11 +203,7 @@ def changes_between(
             continue
         action = "create" if not old else "delete" if not new else "update"
         diff = redact("\n".join([*unified_diff(old, new, lineterm="", n=9)][3:]), town.secrets)
-        effect = {
-            "remove": [line for line in old if line not in new],
-            "add": [line for line in new if line not in old],
-            "order": new if sorted(old) == sorted(new) else [],
-        }
+        effect = {"from": old, "to": new}
         yield Change(
             host.name, host.building, system.name, "napalm", redact(head, town.secrets), action,
             diff, redact(effect, town.secrets), risk=("cuts-path",),
@@ -230,5 +226,5 @@ def _compare(
 
 
 def _words(error: Exception, town: Town) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
-    return str(redact(text, town.secrets))
+    text = str(redact(str(error), town.secrets))
+    return " ".join(text.split()) or type(error).__name__

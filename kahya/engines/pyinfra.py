@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -116,15 +118,18 @@ class PyinfraEngine:
     def _known_reads(self) -> dict[str, dict[str, list[str]]]:
         if not self._cache or not self._cache.exists():
             return {}
-        known: dict[str, dict[str, list[str]]] = json.loads(self._cache.read_text(encoding="utf-8"))
+        try:
+            known: dict[str, dict[str, list[str]]] = json.loads(self._cache.read_text("utf-8"))
+        except ValueError:  # only a memory: without it the plan takes longer
+            return {}
         return known
 
     def _remember(self, reads: dict[str, dict[str, list[str]]]) -> None:
         if self._cache:
-            fresh = self._cache.with_suffix(".new")
-            fresh.touch(mode=0o600)
-            fresh.write_text(json.dumps(reads), encoding="utf-8")
-            fresh.replace(self._cache)
+            descriptor, fresh = tempfile.mkstemp(dir=self._cache.parent)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                json.dump(reads, file)
+            Path(fresh).replace(self._cache)
 
 
 def _answers(

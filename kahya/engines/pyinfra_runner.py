@@ -21,6 +21,7 @@ from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.pool import Pool  # noqa: E402
+from paramiko import SSHException  # noqa: E402
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS  # noqa: E402
 from pyinfra.api.command import StringCommand  # noqa: E402
 from pyinfra.api.config import Config  # noqa: E402
@@ -62,10 +63,15 @@ class HostRun:
             except (ConnectError, PyinfraError) as error:
                 self._all("unreachable", str(error))
                 return
-            self._prefetch()
             failed = ""
-            for task in self.systems:
-                failed = self._system(task, failed)
+            try:
+                self._prefetch()
+                while self.systems:
+                    failed = self._system(self.systems[0], failed)
+                    self.systems.pop(0)
+            except (PyinfraError, OSError, EOFError, SSHException, gevent.Timeout) as error:
+                # This host's trouble is an answer about this host: others go on.
+                self._all("error" if self.job["mode"] == "plan" else "failed", str(error))
 
     def _all(self, status: Any, reason: str) -> None:
         kind = HostPlan if self.job["mode"] == "plan" else Outcome
@@ -98,7 +104,7 @@ class HostRun:
         reason = f"{failed} failed on this host before" if failed else refusal(approved, plan)
         if reason:
             self._answer(Outcome(plan.host, plan.system, "refused", reason=reason))
-            return failed
+            return str(task["system"])
         applied, reason = self._apply(task, operations)
         self.connection.reads.clear()  # what the next system finds may be different now
         status: Any = "failed" if reason else "applied"
@@ -178,7 +184,7 @@ class HostRun:
                 self._progress(task, op.title())
             try:
                 done = [self._run(op, command) for command in op.commands]
-            except (PyinfraError, OSError, EOFError, gevent.Timeout) as error:
+            except (PyinfraError, OSError, EOFError, SSHException, gevent.Timeout) as error:
                 op.meta.set_complete(success=False, commands=[], combined_output=CommandOutput([]))
                 return applied, f"{op.title()}: {redact(str(error), self.secrets)}"
             op.meta.set_complete(success=True, commands=done, combined_output=CommandOutput([]))

@@ -14,7 +14,7 @@ from typing import NoReturn
 from blueprint import WAN
 from containers import container_name
 from lab import ROOT, Lab
-from tools import missing, owner
+from tools import missing, owner, run
 
 from kahya.errors import KahyaError
 
@@ -86,6 +86,9 @@ def _deps(_: Lab, arguments: Namespace) -> int:
     packages = missing()
     if packages and arguments.install:
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
+        if "apt-cacher-ng" in packages:  # the lab runs its own; Debian's would open a port to all
+            run(["systemctl", "mask", "apt-cacher-ng.service"])
+        run(["apt-get", "update", "--quiet"])
         command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends"]
         _become([*command, *packages])
     print("\n".join(packages))

@@ -12,6 +12,7 @@ from kahya.errors import KahyaError
 
 PACKAGES = {
     "apt-cacher-ng": "apt-cacher-ng",
+    "git": "git",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
     "nsenter": "util-linux",
@@ -19,6 +20,7 @@ PACKAGES = {
     "runc": "runc",
     "socat": "socat",
     "ssh-keygen": "openssh-client",
+    "sysctl": "procps",
     "tcpdump": "tcpdump",
 }
 """Each tool that the lab runs, and the Debian package that brings it."""
