@@ -57,38 +57,32 @@ def problems(found: Sequence[Problem]) -> None:
 
 def plan(made: Plan, town: Town) -> None:
     """Print a plan: what would change, host by host, and what isn't known."""
-    _changes(made.changes, town)
-    _unsure(made)
-    if made.changes:
-        say(
-            _("Plan {id}: {count} changes on {hosts} hosts.").format(
-                id=made.id, count=len(made.changes), hosts=len({c.host for c in made.changes})
-            )
-        )
-    elif not made.unread and not made.blind_spots:
-        say(
-            _("Nothing to change: {count} readings agree with the inventory.").format(
-                count=len(made.host_plans)
-            )
-        )
+    _found(
+        made,
+        town,
+        _("Plan {id}: {count} changes on {hosts} hosts."),
+        _("Nothing to change: {count} readings agree with the inventory."),
+    )
 
 
 def drift(found: Plan, town: Town) -> None:
     """Print what differs from the inventory now."""
-    _changes(found.changes, town)
-    _unsure(found)
-    if found.changes:
-        say(
-            _("Drift: {count} differences on {hosts} hosts.").format(
-                count=len(found.changes), hosts=len({c.host for c in found.changes})
-            )
-        )
-    elif not found.unread and not found.blind_spots:
-        say(
-            _("No drift: {count} readings agree with the inventory.").format(
-                count=len(found.host_plans)
-            )
-        )
+    _found(
+        found,
+        town,
+        _("Drift: {count} differences on {hosts} hosts."),
+        _("No drift: {count} readings agree with the inventory."),
+    )
+
+
+def _found(made: Plan, town: Town, some: str, none: str) -> None:
+    _changes(made.changes, town)
+    _unsure(made)
+    if made.changes:
+        hosts = {change.host for change in made.changes}
+        say(some.format(id=made.id, count=len(made.changes), hosts=len(hosts)))
+    elif not made.unread and not made.blind_spots:
+        say(none.format(count=len(made.host_plans)))
 
 
 def result(done: Result, *, more_to_come: bool = False) -> None:

@@ -30,17 +30,8 @@ def run(
     The probes get the inventory as a private file; secrets never are arguments or environment.
     A host without any result, and every host of a run that broke off, has one that says so.
     """
-    inventory, results = (
-        workdir / f"probe-{system.name}.json",
-        workdir / f"results-{system.name}.jsonl",
-    )
-    data = {
-        "ssh_config": str(ssh_config),
-        "hosts": {h.name: h.vars for h in town.hosts.values()},
-        "outside": {h.name: h.vars for h in town.outside.values()},
-    }
-    inventory.touch(mode=0o600)
-    inventory.write_text(json.dumps(data), encoding="utf-8")
+    results = workdir / f"results-{system.name}.jsonl"
+    inventory = _write_inventory(town, ssh_config, workdir / f"probe-{system.name}.json")
     command = [
         *(sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--color=no"),
         *(f"--ssh-config={ssh_config}", "--sudo"),
@@ -71,3 +62,14 @@ def run(
         ProbeResult(name, system.name, N_("The checks ran to their end"), "error", words)
         for name in sorted(silent)
     ]
+
+
+def _write_inventory(town: Town, ssh_config: Path, path: Path) -> Path:
+    data = {
+        "ssh_config": str(ssh_config),
+        "hosts": {h.name: h.vars for h in town.hosts.values()},
+        "outside": {h.name: h.vars for h in town.outside.values()},
+    }
+    path.touch(mode=0o600)
+    path.write_text(json.dumps(data), encoding="utf-8")
+    return path
