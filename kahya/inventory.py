@@ -84,6 +84,7 @@ def _town(
         buildings=buildings,
         hosts={plain(n): _host(h, h.vars["building"]["name"]) for n, h in managed.items()},
         outside={plain(n): _host(raw.hosts[n], "") for n in outside_names},
+        settings=about,
         systems=tuple(System(**{**s, "controls": tuple(s["controls"])}) for s in systems),
         secrets=raw.secrets,
     )

@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 EngineName = Literal["ansible", "pyinfra", "napalm"]
 Status = Literal["ok", "unreachable", "error", "unknown"]
-OutcomeStatus = Literal["applied", "refused", "failed", "unreachable"]
+OutcomeStatus = Literal["applied", "refused", "failed", "unreachable", "reverted"]
 Risk = Literal["restart", "cuts-path", "data"]
 Level = Literal["L0", "L1", "L2", "L3"]
 
@@ -84,7 +84,10 @@ class System:
 
 @dataclass(frozen=True)
 class Town:
-    """Everything the inventory says. ``secrets`` are the values that must never be shown."""
+    """Everything the inventory says. ``secrets`` are the values that must never be shown.
+
+    ``settings`` is town.yml as it was written, checked against its schema.
+    """
 
     name: str
     title: str
@@ -96,6 +99,7 @@ class Town:
     outside: Mapping[str, Host]
     systems: tuple[System, ...]
     secrets: tuple[str, ...] = field(repr=False)
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     def hosts_of(self, system: System) -> tuple[Host, ...]:
         """Return the hosts that ``system`` is for, in inventory order."""
@@ -108,7 +112,8 @@ class Change:
 
     ``effect`` is what the change means to the host as plain data, without volatile values and
     with secrets masked; ``diff`` is the same for human eyes. ``then`` names what follows from it
-    (a service reloaded).
+    (a service reloaded). ``reversible``: Kâhya keeps the state before on the host itself and can
+    bring it back.
     """
 
     host: str
@@ -144,10 +149,19 @@ class BlindSpot:
     reason: str
     deferred: bool = False
 
+    @cached_property
+    def id(self) -> str:
+        """Return the name under which it is signed for on its own."""
+        return digest([self.host, self.system, self.resource, self.reason])[:16]
+
 
 @dataclass(frozen=True)
 class HostPlan:
-    """What one system would change on one host, or why that is not known."""
+    """What one system would change on one host, or why that is not known.
+
+    ``base`` is the digest of what was read, ``identity`` what the host itself says it is: its
+    machine id or serial number.
+    """
 
     host: str
     system: str
@@ -156,6 +170,7 @@ class HostPlan:
     blind_spots: tuple[BlindSpot, ...] = ()
     base: str = ""
     reason: str = ""
+    identity: str = ""
 
 
 @dataclass(frozen=True)
@@ -174,8 +189,10 @@ class Plan:
     """What all engines would do to a town, written down once.
 
     ``created`` and ``expires`` are UTC times, ISO 8601 to the second; ``commit`` and ``tools``
-    say what made the plan. None of these is part of the digest: the same changes to the same
-    hosts have the same digest, whenever and by whomever they were planned.
+    say what made the plan, ``authors`` (mail addresses) who wrote what it would carry out,
+    ``host_keys`` the fingerprints by which the hosts are known, ``journal`` the last entry of the
+    journal then. The digest is what the plan means: the same changes to the same hosts have the
+    same, whenever and by whomever they were planned. The seal covers all of it; people sign it.
     """
 
     town: str
@@ -184,12 +201,22 @@ class Plan:
     created: str
     expires: str
     host_plans: tuple[HostPlan, ...]
+    authors: tuple[str, ...] = ()
+    host_keys: Mapping[str, str] = field(default_factory=dict)
+    journal: str = ""
 
     @cached_property
     def digest(self) -> str:
         """Return the hex SHA-256 of what the plan means."""
         hosts = sorted(self.host_plans, key=lambda p: (p.host, p.system))
-        return digest([self.town, [_meaning(plan) for plan in hosts]])
+        keys = {name: self.host_keys.get(name, "") for name in {p.host for p in hosts}}
+        return digest([self.town, keys, [_meaning(plan) for plan in hosts]])
+
+    @cached_property
+    def seal(self) -> str:
+        """Return the hex SHA-256 of the whole plan: this very document and no other."""
+        about = [self.digest, self.commit, dict(self.tools), self.created, self.expires]
+        return digest([*about, list(self.authors), self.journal])
 
     @property
     def id(self) -> str:
@@ -219,10 +246,32 @@ def _meaning(plan: HostPlan) -> list[object]:
         plan.status,
         plan.base,
         plan.reason,
+        plan.identity,
         # All of a change, not its id alone: what an approver is shown is part of what is approved.
         [asdict(change) for change in plan.changes],
         [asdict(spot) for spot in plan.blind_spots],
     ]
+
+
+@dataclass(frozen=True)
+class Approval:
+    """One person's signature under a plan.
+
+    ``seal`` names the plan, ``blind_spots`` the ids of those signed for on their own, ``at`` is
+    the time of signing (UTC, ISO 8601), ``signature`` is armoured as ``ssh-keygen -Y sign`` does.
+    """
+
+    seal: str
+    approver: str
+    at: str
+    blind_spots: tuple[str, ...]
+    signature: str
+
+    @property
+    def statement(self) -> bytes:
+        """Return the bytes that are signed."""
+        fields = {"seal": self.seal, "approver": self.approver, "at": self.at}
+        return canonical({"kahya": "approval", **fields, "blind_spots": list(self.blind_spots)})
 
 
 @dataclass(frozen=True)

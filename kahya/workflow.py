@@ -22,7 +22,7 @@ from itertools import groupby
 from pathlib import Path
 
 from kahya import probes, ssh
-from kahya.engines.base import Approved, Engine, Progress, Task
+from kahya.engines.base import Approved, Engine, Mandate, Progress, Task
 from kahya.errors import EngineError, InventoryError, PlanError
 from kahya.i18n import N_, _
 from kahya.inventory import project_root
@@ -283,7 +283,8 @@ class Workflow:
             if h in failed
         ]
         approved: Approved = {
-            (p.host, p.system): frozenset(c.id for c in p.changes) for p in plan.host_plans
+            (p.host, p.system): Mandate(tuple(c.id for c in p.changes), p.identity)
+            for p in plan.host_plans
         }
         tasks = self._tasks({(h, s) for h, s in pairs if h not in failed})
         if not tasks:

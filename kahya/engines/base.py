@@ -11,8 +11,24 @@ from kahya.model import Host, HostPlan, Outcome, System, Town
 Progress = Callable[[str, str, str], None]
 """Called as ``progress(host, system, text)`` while an engine works; may come from any thread."""
 
-Approved = Mapping[tuple[str, str], frozenset[str]]
-"""The approved change ids by (host, system); a pair that is missing has nothing approved."""
+
+@dataclass(frozen=True)
+class Mandate:
+    """What may be done to one system of one host.
+
+    Exactly the ``changes`` (ids), on the machine that says it is ``identity``, leaving only the
+    ``blind_spots`` (ids) that were signed for. ``resumed``: an interrupted apply goes on, so that
+    some of the changes may be there already.
+    """
+
+    changes: tuple[str, ...]
+    identity: str = ""
+    blind_spots: tuple[str, ...] = ()
+    resumed: bool = False
+
+
+Approved = Mapping[tuple[str, str], Mandate]
+"""The mandates by (host, system); a pair that is missing has none."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +57,16 @@ class Engine(Protocol):
         """Plan again and, where the changes are exactly the approved ones, carry them out.
 
         A host whose changes differ is ``refused`` and left as it is. ``Outcome.applied`` lists
-        what was really done, read from the doing and not copied from the plan.
+        what was really done, read from the doing and not copied from the plan. A change that may
+        cut the path to the host is kept only once the host was reached anew over that path;
+        otherwise the host returns by itself. The state before stays on the host for ``revert``.
+        """
+        ...
+
+    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:
+        """Bring back the state before the last ``apply`` of each host and system.
+
+        ``reverted`` says that it is back; ``failed`` that it isn't, or that this engine can't.
         """
         ...
 
@@ -55,16 +80,20 @@ def refusal(approved: Approved, now: HostPlan) -> str:
 
     Deferred blind spots are no reason: the apply ends where the plan did.
     """
+    mandate = approved.get((now.host, now.system), Mandate(()))
     if now.status != "ok":
         return now.reason or now.status
-    if blind := [spot for spot in now.blind_spots if not spot.deferred]:
+    if mandate.identity not in ("", now.identity):
+        return (
+            f"another machine answers at this address: {now.identity or 'it has no name'}"
+            f" instead of {mandate.identity}"
+        )
+    blind = [s for s in now.blind_spots if not s.deferred and s.id not in mandate.blind_spots]
+    if blind:
         return "has blind spots: " + "; ".join(f"{s.resource}: {s.reason}" for s in blind)
-    wanted, found = (
-        approved.get((now.host, now.system), frozenset()),
-        {c.id: c for c in now.changes},
-    )
-    extra = [c.resource for i, c in found.items() if i not in wanted]
-    missing = len(wanted - found.keys())
+    found = {c.id: c for c in now.changes}
+    extra = [c.resource for i, c in found.items() if i not in mandate.changes]
+    missing = 0 if mandate.resumed else len(set(mandate.changes) - found.keys())
     if extra or missing:
         return (
             "the host is no longer as it was when the plan was made: "

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,7 @@ class PyinfraEngine:
         self, town: Town, tasks: Sequence[Task], approved: Approved, progress: Progress
     ) -> Iterator[Outcome]:
         """Carry out what was approved, where the host still needs exactly that."""
-        allowed = [[host, system, sorted(ids)] for (host, system), ids in approved.items()]
+        allowed = [[h, s, asdict(mandate)] for (h, s), mandate in approved.items()]
         for message in self._run(
             town, tasks, progress, mode="apply", approved=allowed, reads=self._known_reads()
         ):

@@ -31,7 +31,7 @@ from pyinfra.api.state import State, StateStage  # noqa: E402
 from pyinfra.connectors.util import CommandOutput  # noqa: E402
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state  # noqa: E402
 
-from kahya.engines.base import refusal  # noqa: E402
+from kahya.engines.base import Mandate, refusal  # noqa: E402
 from kahya.engines.pyinfra_meaning import Operation, diff, effect, meanings  # noqa: E402
 from kahya.engines.pyinfra_ssh import Connection, batchable, words  # noqa: E402
 from kahya.model import BlindSpot, Change, HostPlan, Outcome, digest  # noqa: E402
@@ -100,7 +100,7 @@ class HostRun:
         if self.job["mode"] == "plan":
             self._answer(plan, reads=[r for r in reads if batchable(r)])
             return ""
-        approved = {(h, s): frozenset(ids) for h, s, ids in self.job["approved"]}
+        approved = {(h, s): Mandate(**m) for h, s, m in self.job["approved"]}
         reason = f"{failed} failed on this host before" if failed else refusal(approved, plan)
         if reason:
             self._answer(Outcome(plan.host, plan.system, "refused", reason=reason))

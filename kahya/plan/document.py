@@ -9,7 +9,7 @@ from kahya.errors import PlanError
 from kahya.i18n import _
 from kahya.model import BlindSpot, Change, HostPlan, Plan
 
-FORMAT = 1
+FORMAT = 2
 WORST = ("ok", "unknown", "error", "unreachable")
 
 
@@ -17,25 +17,30 @@ def to_document(plan: Plan) -> dict[str, Any]:
     """Return ``plan`` as plain data: what ``--json`` prints and a plan file holds."""
     hosts: dict[str, Any] = {}
     for item in plan.host_plans:
-        host = hosts.setdefault(item.host, {"status": "ok", "systems": {}})
+        key = plan.host_keys.get(item.host, "")
+        host = hosts.setdefault(item.host, {"status": "ok", "key": key, "systems": {}})
         host["status"] = max(host["status"], item.status, key=WORST.index)
         host["systems"][item.system] = {
             "status": item.status,
             "base": item.base,
             "reason": item.reason,
+            "identity": item.identity,
         }
     return {
         "format": FORMAT,
         "plan": plan.id,
         "digest": plan.digest,
+        "seal": plan.seal,
         "town": plan.town,
         "commit": plan.commit,
+        "authors": list(plan.authors),
         "tools": dict(plan.tools),
         "created": plan.created,
         "expires": plan.expires,
+        "journal": plan.journal,
         "hosts": hosts,
         "changes": [{"id": change.id, **_fields(change)} for change in plan.changes],
-        "blind_spots": [asdict(spot) for spot in plan.blind_spots],
+        "blind_spots": [{"id": spot.id, **asdict(spot)} for spot in plan.blind_spots],
         "unreachable": sorted({p.host for p in plan.unread if p.status == "unreachable"}),
     }
 
@@ -55,7 +60,7 @@ def from_document(document: dict[str, Any]) -> Plan:
                 _("Make the plan again."),
             )
         changes = [_change(item) for item in document["changes"]]
-        spots = [BlindSpot(**item) for item in document["blind_spots"]]
+        spots = [_spot(item) for item in document["blind_spots"]]
         host_plans = tuple(
             HostPlan(
                 host,
@@ -65,6 +70,7 @@ def from_document(document: dict[str, Any]) -> Plan:
                 tuple(s for s in spots if (s.host, s.system) == (host, system)),
                 about["base"],
                 about["reason"],
+                about["identity"],
             )
             for host, entry in document["hosts"].items()
             for system, about in entry["systems"].items()
@@ -76,6 +82,9 @@ def from_document(document: dict[str, Any]) -> Plan:
             document["created"],
             document["expires"],
             host_plans,
+            tuple(document["authors"]),
+            {host: e["key"] for host, e in document["hosts"].items() if e["key"]},
+            document["journal"],
         )
         stored = [item["id"] for item in document["changes"]]
         redone = to_document(plan)
@@ -92,6 +101,10 @@ def from_document(document: dict[str, Any]) -> Plan:
 
 def _fields(change: Change) -> dict[str, Any]:
     return asdict(change) | {"risk": list(change.risk), "then": list(change.then)}
+
+
+def _spot(item: dict[str, Any]) -> BlindSpot:
+    return BlindSpot(**{k: v for k, v in item.items() if k != "id"})
 
 
 def _change(item: dict[str, Any]) -> Change:

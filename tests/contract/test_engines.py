@@ -8,7 +8,7 @@ import pytest
 import yaml
 from admin import ROOT, on
 
-from kahya.engines.base import Task
+from kahya.engines.base import Mandate, Task
 from kahya.inventory import load
 from kahya.ssh import write_ssh_config
 
@@ -66,13 +66,13 @@ def test_a_change_by_hand_is_found_refused_and_repaired(case, engine_and_task, t
     assert all(not first[name].changes for name in case["others"])
 
     only = replace(task, hosts=(town.hosts[case["host"]],))
-    for approved in ({}, {(case["host"], case["system"]): frozenset({"another"})}):
+    for approved in ({}, {(case["host"], case["system"]): Mandate(("another",))}):
         [refused] = engine.apply(town, [only], approved, lambda *_: None)
         assert (refused.status, refused.applied) == ("refused", ())
         assert refused.reason
     assert ask(engine, town, only)[case["host"]].changes[0].id == change.id  # and nothing was done
 
-    approved = {(case["host"], case["system"]): frozenset({change.id})}
+    approved = {(case["host"], case["system"]): Mandate((change.id,))}
     [done] = engine.apply(town, [only], approved, lambda *_: None)
     assert (done.status, [c.id for c in done.applied]) == ("applied", [change.id])
     assert ask(engine, town, only)[case["host"]].changes == ()

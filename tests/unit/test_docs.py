@@ -9,7 +9,7 @@ from textwrap import dedent
 import pytest
 import yaml
 
-from kahya.cli import _parser
+from kahya.cli.parser import parser
 from kahya.inventory import examine
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -80,7 +80,7 @@ def test_every_system_is_described():
 @pytest.mark.parametrize("page", ["README.md", "README.tr.md"])
 def test_every_command_is_described(page):
     text = (ROOT / page).read_text(encoding="utf-8")
-    commands = _parser()._subparsers._group_actions[0].choices
+    commands = parser()._subparsers._group_actions[0].choices
     assert len(commands) > 5
     for name, command in commands.items():
         assert f"kahya {name}" in text

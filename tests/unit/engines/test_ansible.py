@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from kahya.engines.ansible import AnsibleEngine
-from kahya.engines.base import Task
+from kahya.engines.base import Mandate, Task
 from kahya.errors import EngineError
 from kahya.model import Host, System, Town
 
@@ -53,7 +53,9 @@ class Bench:
         return {p.host: p for p in self.engine.plan(self.town, [self.task], lambda *_: None)}
 
     def apply(self, approved):
-        pairs = {(p.host, "demo"): frozenset(c.id for c in p.changes) for p in approved.values()}
+        pairs = {
+            (p.host, "demo"): Mandate(tuple(c.id for c in p.changes)) for p in approved.values()
+        }
         return {
             o.host: o for o in self.engine.apply(self.town, [self.task], pairs, lambda *_: None)
         }

@@ -8,7 +8,7 @@ from textwrap import dedent
 import pytest
 
 from kahya.engines import pyinfra
-from kahya.engines.base import Task
+from kahya.engines.base import Mandate, Task
 from kahya.errors import EngineError
 from kahya.model import Host, System, Town
 
@@ -51,7 +51,7 @@ class Place:
         return list(self.engine.plan(self.town, self.tasks, lambda *_: None))
 
     def apply(self, plans):
-        approved = {(p.host, p.system): frozenset(c.id for c in p.changes) for p in plans}
+        approved = {(p.host, p.system): Mandate(tuple(c.id for c in p.changes)) for p in plans}
         return list(self.engine.apply(self.town, self.tasks, approved, lambda *_: None))
 
     def calls(self):

@@ -1,0 +1,85 @@
+"""What the commands share: the town, the part of it, exit codes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import tomllib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+from kahya import console
+from kahya.errors import InventoryError
+from kahya.i18n import _
+from kahya.inventory import load, project_root
+from kahya.journal import Journal
+from kahya.model import Plan, Town
+from kahya.plan.document import to_document
+from kahya.workflow import Scope, Workflow, scope, state_folder
+
+OK, ERROR, DIFFERENT, UNKNOWN = 0, 1, 2, 3
+Command = Callable[[argparse.Namespace], int]
+
+
+class Add(Protocol):
+    """Adds a command to the parser and returns its own, for its own arguments."""
+
+    def __call__(
+        self, name: str, run: Command, about: str, *, scoped: bool = False
+    ) -> argparse.ArgumentParser:
+        """``scoped``: the command takes --limit and --system."""
+        ...
+
+
+def open_town(args: argparse.Namespace) -> tuple[Workflow, Scope]:
+    town = load(town_directory(args))
+    journal = Journal.in_folder(state_folder(town))
+    progress = console.quiet if args.json or args.quiet else console.progress
+    return Workflow(town, journal, progress), scope(town, args.limit, args.system)
+
+
+def show_plan(plan: Plan, town: Town, args: argparse.Namespace) -> None:
+    if args.json:
+        print_json(to_document(plan))
+    else:
+        console.plan(plan, town)
+
+
+def print_json(document: object) -> None:
+    sys.stdout.write(json.dumps(document, ensure_ascii=False, indent=1) + "\n")
+
+
+def town_directory(args: argparse.Namespace) -> Path:
+    """Return the town's folder: -i, or KAHYA_TOWN, or what the nearest kahya.toml says."""
+    if args.inventory or os.environ.get("KAHYA_TOWN"):
+        return _use_config(Path(args.inventory or os.environ["KAHYA_TOWN"]))
+    here = Path.cwd()
+    for folder in (here, *here.parents):
+        settings = folder / "kahya.toml"
+        if settings.is_file():
+            try:
+                town = tomllib.loads(settings.read_text(encoding="utf-8"))["town"]
+            except (KeyError, ValueError) as error:
+                message = _("{file} names no town: {error}").format(file=settings, error=error)
+                raise InventoryError(message, _('Write town = "inventories/<town>".')) from error
+            return _use_config(folder / town)
+    raise InventoryError(
+        _("no town is named"), _("Use -i inventories/<town>, or write kahya.toml.")
+    )
+
+
+def _use_config(directory: Path) -> Path:
+    """Work from the checkout's own folder: Ansible and its settings know paths from there."""
+    directory = directory.resolve()
+    if directory.is_dir():
+        root = project_root(directory)
+        os.environ.setdefault("ANSIBLE_CONFIG", str(root / "ansible.cfg"))
+        os.chdir(root)
+    return directory
+
+
+def path(text: str) -> Path:
+    return Path(text).absolute()  # as seen from where the command was called

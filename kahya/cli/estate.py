@@ -1,0 +1,133 @@
+"""Commands that look: validate, systems, plan, show, drift, probe, report."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import UTC, datetime
+
+from kahya import console
+from kahya.cli.common import (
+    DIFFERENT,
+    ERROR,
+    OK,
+    UNKNOWN,
+    Add,
+    open_town,
+    path,
+    print_json,
+    show_plan,
+    town_directory,
+)
+from kahya.i18n import _
+from kahya.inventory import examine, load
+from kahya.model import Plan
+from kahya.plan import store
+from kahya.plan.document import to_document
+
+EVENTS_IN_REPORT = 20
+
+
+def register(add: Add) -> None:
+    """Add the commands of this file."""
+    add("validate", _validate, _("check the inventory and list every error"))
+    plan = add(
+        "plan", _plan, _("say exactly what would change (0 nothing, 2 changes)"), scoped=True
+    )
+    plan.add_argument("--out", type=path, metavar="FILE", help=_("write the plan to a file"))
+    show = add("show", _show, _("show a plan file"))
+    show.add_argument("file", type=path)
+    drift = add(
+        "drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), scoped=True
+    )
+    drift.add_argument("--out", type=path, metavar="FILE", help=_("write the plan of its repair"))
+    add("probe", _probe, _("check that the systems do their work"), scoped=True)
+    report = add("report", _report, _("check everything and write the report"), scoped=True)
+    report.add_argument(
+        "--out",
+        type=path,
+        default=path("report"),
+        metavar="DIR",
+        help=_("the folder to write to (default: report)"),
+    )
+    add("systems", _systems, _("list what is kept in order, and where"))
+
+
+def _validate(args: argparse.Namespace) -> int:
+    directory = town_directory(args)
+    town, problems = examine(directory)
+    console.problems(problems)
+    if town is None:
+        return ERROR
+    console.say(
+        _("{town}: {buildings} buildings, {hosts} hosts, {systems} systems: in order.").format(
+            town=town.title,
+            buildings=len(town.buildings),
+            hosts=len(town.hosts),
+            systems=len(town.systems),
+        )
+    )
+    return OK
+
+
+def _plan(args: argparse.Namespace) -> int:
+    flow, part = open_town(args)
+    plan = flow.make_plan(part)
+    if args.out:
+        store.write(plan, args.out)
+    show_plan(plan, flow.town, args)
+    if args.out and not args.json:
+        console.say(_("Written to {path}. Apply it with: kahya apply {path}").format(path=args.out))
+    return ERROR if plan.unread else DIFFERENT if plan.changes or plan.blind_spots else OK
+
+
+def _show(args: argparse.Namespace) -> int:
+    show_plan(store.read(args.file), load(town_directory(args)), args)
+    return OK
+
+
+def _drift(args: argparse.Namespace) -> int:
+    flow, part = open_town(args)
+    plan = flow.check_drift(part)
+    if args.out:
+        store.write(plan, args.out)
+    if args.json:
+        print_json(to_document(plan))
+    else:
+        console.drift(plan, flow.town)
+    return _verdict(plan)
+
+
+def _probe(args: argparse.Namespace) -> int:
+    flow, part = open_town(args)
+    results = flow.run_probes(part)
+    console.probes(results, failed_only=args.quiet)
+    return OK if results and all(r.status == "passed" for r in results) else ERROR
+
+
+def _report(args: argparse.Namespace) -> int:
+    from kahya import report
+
+    flow, part = open_town(args)
+    drift, results = flow.examine(part)
+    events = [
+        report.Event(e.at, e.kind, e.plan, e.data) for e in flow.journal.latest(EVENTS_IN_REPORT)
+    ]
+    pages = report.write(flow.town, drift, results, events, args.out, datetime.now(UTC))
+    console.drift(drift, flow.town)
+    console.probes(results, failed_only=True)
+    for page in pages:
+        console.say(str(page))
+    passed = all(result.status == "passed" for result in results)
+    return _verdict(drift) or (OK if passed else DIFFERENT)
+
+
+def _verdict(drift: Plan) -> int:
+    """Return the exit code of a look for drift: what is unknown outweighs what is found."""
+    if drift.unread or drift.blind_spots:
+        return UNKNOWN
+    return DIFFERENT if drift.changes else OK
+
+
+def _systems(args: argparse.Namespace) -> int:
+    console.systems(load(town_directory(args)))
+    return OK
