@@ -112,6 +112,11 @@ def result(done: Result, *, more_to_come: bool = False) -> None:
             OUT.print(Text(f"  {title}: {change.host} {change.system}: {change.resource}", "red"))
     for left in done.left if not more_to_come else ():
         _left(left)
+    for check in done.failing:
+        text = f"  {_('fails since')}: {check.host} {check.system}: {check.name}"
+        OUT.print(Text(text, "red"))
+    if done.stopped:
+        OUT.print(Text(done.stopped, "red"))
     if done.ok and not more_to_come:
         OUT.print(Text(_("A second look finds nothing left to do."), "green"))
 
@@ -136,6 +141,35 @@ def stage(kind: str, about: object) -> None:
                 "Not reachable over the VPN yet, so by way of the gateways' WAN addresses: {hosts}"
             ).format(hosts=", ".join(about))
         )
+
+
+def status(now: Standing) -> None:
+    """Print what is under way, how far it came, what is in doubt and what to do."""
+    if now.lock:
+        lock(now.lock)
+    if now.interrupted:
+        _interrupted(now.interrupted)
+    elif now.lock is None:
+        say(_("No apply is under way."))
+    for entry in now.unreviewed:
+        text = _("Glass broken at {at} by {by}, not reviewed yet: {why}. kahya review {number}")
+        about = {"by": entry.data["by"], "why": entry.data["break_glass"]}
+        OUT.print(Text(text.format(at=entry.at, number=entry.number, **about), "red"))
+
+
+def _interrupted(run: Story) -> None:
+    text = _("The apply of plan {plan}, begun at {at}, has not ended.")
+    OUT.print(Text(text.format(plan=run.plan.id, at=run.at), "yellow"))
+    for number, wave in enumerate(run.waves):
+        state = _("not begun")
+        if number in run.begun:
+            state = _("done") if number in run.ended else _("under way")
+        say(f"  {state:12} {wave.name}: {', '.join(wave.hosts)}")
+    for outcome in run.outcomes.values():
+        _outcome(outcome)
+    for host, system in run.in_doubt:
+        OUT.print(Text(f"  {_('in doubt')}: {host} {system}", "magenta"))
+    say(_("Go on with kahya resume, or bring the wave under way back with kahya abort."))
 
 
 def probes(results: Sequence[ProbeResult], *, failed_only: bool = False) -> None:

@@ -276,11 +276,17 @@ class Approval:
 
 @dataclass(frozen=True)
 class Result:
-    """What became of a plan: the outcomes, and what a second look found still to differ."""
+    """What became of a plan.
+
+    ``left`` is what a second look found still to differ, ``failing`` the checks that passed before
+    and fail now, ``stopped`` why the later waves were left alone.
+    """
 
     plan: Plan
     outcomes: tuple[Outcome, ...]
     left: tuple[HostPlan, ...]
+    failing: tuple[ProbeResult, ...] = ()
+    stopped: str = ""
 
     @property
     def applied(self) -> tuple[Change, ...]:
@@ -304,7 +310,8 @@ class Result:
         """Return whether exactly the plan was applied and nothing is left."""
         settled = all(p.status == "ok" and not p.changes and not p.blind_spots for p in self.left)
         done = all(outcome.status == "applied" for outcome in self.outcomes)
-        return settled and done and not self.extra and not self.missing
+        exact = not self.extra and not self.missing
+        return settled and done and exact and not self.failing and not self.stopped
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import time
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -38,6 +39,18 @@ def write_ssh_config(
     path.touch(mode=0o600)
     path.write_text("\n".join(blocks), encoding="utf-8")
     return path
+
+
+def host_keys(town: Town, names: Iterable[str]) -> dict[str, str]:
+    """Return the fingerprint of the key by which each host is known, "" where it has none."""
+    found = {}
+    for name in names:
+        host = town.hosts[name]
+        command = ["ssh-keygen", "-lF", host.address, "-f", host.vars["ssh_known_hosts_file"]]
+        lines = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        keys = [line for line in lines.splitlines() if line and not line.startswith("#")]
+        found[name] = " ".join(sorted(line.split()[2] for line in keys))
+    return found
 
 
 def beyond_vpn(town: Town) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 1. read the inventory (inventory) and write one ssh_config for all engines (ssh)
 2. ask all engines at once what they would do (make_plan)
-3. apply exactly that, system by system, and look again (apply_plan)
+3. apply exactly that, if the signatures allow it (apply, resume, abort; see run)
 4. on a bare estate, do 2 and 3 for one system after the other (bring_up)
 5. check that reality still equals the intent (check_drift) and that it works (run_probes)
 """
@@ -13,91 +13,36 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
-from fnmatch import fnmatch
 from importlib.metadata import version
-from itertools import groupby
 from pathlib import Path
 
-from kahya import probes, ssh
-from kahya.engines.base import Approved, Engine, Mandate, Progress, Task
-from kahya.errors import EngineError, InventoryError, PlanError
+from kahya import probes, ssh, story
+from kahya.engines.base import Progress, Task
+from kahya.engines.fleet import Fleet, Pairs, engines, tasks
+from kahya.errors import JournalError, LockError, PlanError
 from kahya.i18n import N_, _
 from kahya.inventory import project_root
-from kahya.journal import Journal
-from kahya.model import (
-    EngineName,
-    Host,
-    HostPlan,
-    Outcome,
-    Plan,
-    ProbeResult,
-    Result,
-    Status,
-    System,
-    Town,
-)
+from kahya.journal import Entry, Holder, Journal, Lock
+from kahya.model import Approval, Host, HostPlan, Plan, ProbeResult, Result, Town
+from kahya.plan import gate
 from kahya.plan.document import to_document
+from kahya.plan.waves import Wave, waves
+from kahya.run import Run
+from kahya.scope import Scope
+from kahya.story import Story
 
-PLAN_VALID = timedelta(hours=24)
+LOCK_SECONDS = 900  # then a lock is called expired; it is renewed with every wave
 ROUNDS = 4  # of one system at first bring-up: more means that it never settles
 PARALLEL = 25  # connections at once
 TOOLS = ("ansible-core", "pyinfra", "napalm", "kahya")
 Say = Callable[[str, object], None]
 """Called by bring_up with a kind of news ("system", "plan", "result", …) and what it is about."""
 
-
-@dataclass(frozen=True)
-class Scope:
-    """Which part of the town: ``hosts`` and ``systems`` are names, already checked to exist."""
-
-    hosts: tuple[str, ...]
-    systems: tuple[System, ...]
-
-
-def scope(town: Town, limit: str = "", systems: Sequence[str] = ()) -> Scope:
-    """Return the part of the town that ``--limit`` and ``--system`` name.
-
-    Args:
-        town: the town.
-        limit: host, building or group names, or patterns such as ``gw-*``, joined by commas.
-        systems: names of systems; none means all.
-
-    Raises:
-        InventoryError: a name or pattern matches nothing.
-    """
-    chosen: set[str] = set()
-    for pattern in filter(None, limit.split(",")):
-        found = {
-            h.name
-            for h in town.hosts.values()
-            if fnmatch(h.name, pattern) or pattern == h.building or pattern in h.groups
-        }
-        if not found:
-            known = ", ".join([*town.buildings, *town.hosts])
-            raise InventoryError(
-                _("no host matches {name}").format(name=repr(pattern)),
-                _("There are: {names}.").format(names=known),
-            )
-        chosen |= found
-    names = [s.name for s in town.systems]
-    for unknown in set(systems) - set(names):
-        raise InventoryError(
-            _("no system is called {name}").format(name=repr(unknown)),
-            _("There are: {names}.").format(names=", ".join(names)),
-        )
-    part = Scope(
-        tuple(h for h in town.hosts if not limit or h in chosen),
-        tuple(s for s in town.systems if not systems or s.name in systems),
-    )
-    if not any(system.group in town.hosts[h].groups for system in part.systems for h in part.hosts):
-        raise InventoryError(
-            _("none of these systems is on any of these hosts"),
-            _("kahya systems tells what is kept in order where."),
-        )
-    return part
+Sign = Callable[[Plan], Sequence[Approval]]
+"""Has people sign a plan."""
 
 
 def state_folder(town: Town) -> Path:
@@ -105,6 +50,20 @@ def state_folder(town: Town) -> Path:
     folder = project_root(Path(town.directory)) / ".kahya" / town.name
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What is under way or waits: a lock, an apply that did not end, glass broken."""
+
+    lock: Lock | None
+    interrupted: Story | None
+    unreviewed: tuple[Entry, ...]
+
+    @property
+    def open(self) -> bool:
+        """Return whether anything of it is there."""
+        return bool(self.lock or self.interrupted or self.unreviewed)
 
 
 class Workflow:
@@ -119,52 +78,62 @@ class Workflow:
 
     def make_plan(self, part: Scope, via_wan: Collection[str] = ()) -> Plan:
         """Ask every engine what it would change. Nothing is changed."""
-        with self._engines(via_wan) as engines:
-            plan = self._plan(part, engines, lambda engine: engine.plan)
+        with self._fleet(via_wan) as fleet:
+            plan = self._write_down(fleet.plan(part.pairs))
         self.journal.record("planned", plan.id, to_document(plan))
         return plan
 
     def check_drift(self, part: Scope) -> Plan:
         """Look what differs from the intent now; the answer is a plan to repair it."""
-        with self._engines(()) as engines:
-            plan = self._plan(part, engines, lambda engine: engine.observe)
+        with self._fleet() as fleet:
+            plan = self._write_down(fleet.observe(part.pairs))
         self.journal.record("observed", plan.id, to_document(plan))
         return plan
 
-    def apply_plan(self, plan: Plan, via_wan: Collection[str] = ()) -> Result:
-        """Apply exactly ``plan``, system by system in the order of systems.yml, and look again.
+    def apply(self, plan: Plan, approvals: Sequence[Approval], break_glass: str = "") -> Result:
+        """Apply exactly ``plan``, wave by wave, if it may be applied.
+
+        Args:
+            plan: what to do.
+            approvals: the signatures under it.
+            break_glass: why it can't wait for signatures; stays open until someone reviews it.
 
         Raises:
-            PlanError: the plan is for another town, has expired, or holds something unread.
+            PlanError: it may not; the message lists every reason, and nothing was done.
+            LockError: another apply is under way.
         """
-        self._check(plan)
-        outcomes: list[Outcome] = []
-        try:
-            with self._engines(via_wan) as engines:
-                for name, systems in groupby(self.town.systems, key=lambda s: s.engine):
-                    outcomes += self._apply(engines[name], tuple(systems), plan, outcomes)
-                touched = {(c.host, c.system) for c in plan.changes}
-                touched |= {(spot.host, spot.system) for spot in plan.blind_spots}
-                left = self._ask(self._tasks(touched), engines, lambda engine: engine.plan)
-        except BaseException:  # stopped halfway: what was done until then is still recorded
-            broken = _summary(Result(plan, tuple(outcomes), ()))
-            self.journal.record("applied", plan.id, broken | {"ok": False, "stopped": True})
-            raise
-        result = Result(plan, tuple(outcomes), left)
-        self.journal.record("applied", plan.id, _summary(result))
-        return result
+        with self._lock(plan.id) as renew:
+            begun = self._start(plan, approvals, break_glass, waves(self.town, plan))
+            with self._fleet() as fleet:
+                return Run(fleet, self.journal, begun, self.probe, renew).carry_out()
 
-    def bring_up(self, part: Scope, say: Say) -> bool:
-        """Bring a bare estate up: plan and apply one system after the other.
+    def resume(self) -> Result:
+        """Go on with the apply that was interrupted, if it still may be applied."""
+        begun = self._interrupted()
+        with self._lock(begun.plan.id, take_over=True) as renew:
+            self._admit(begun.plan, begun.approvals, begun.break_glass, resumed=True)
+            self.journal.record("resumed", begun.plan.id, {"run": begun.number})
+            with self._fleet() as fleet:
+                return Run(fleet, self.journal, begun, self.probe, renew).carry_out()
+
+    def abort(self) -> Result:
+        """End the apply that was interrupted; what its last wave began is brought back."""
+        begun = self._interrupted()
+        with self._lock(begun.plan.id, take_over=True) as renew, self._fleet() as fleet:
+            return Run(fleet, self.journal, begun, self.probe, renew).abort()
+
+    def bring_up(self, part: Scope, sign: Sign, say: Say) -> bool:
+        """Bring a bare estate up: plan, have signed and apply one system after the other.
 
         Later systems can't be predicted before earlier ones exist, and neither can all of one
         system: its rounds are repeated until nothing is left to do. Return whether all is done.
         """
+        bare = part.pairs - self._ever_applied()
         for system in part.systems:
             hosts = tuple(n for n in part.hosts if system.group in self.town.hosts[n].groups)
             if hosts:
                 say("system", system)
-                if not self._settle(Scope(hosts, (system,)), say):
+                if not self._settle(Scope(hosts, (system,)), bare, sign, say):
                     return False
                 if system.engine == "napalm" and not ssh.await_vpn(self.town):
                     say("no_vpn", system)
@@ -175,18 +144,18 @@ class Workflow:
         """Look for drift and run the probes, both at once."""
         with ThreadPoolExecutor(1) as pool:
             drift = pool.submit(self.check_drift, part)
-            results = self.run_probes(part)
+            results = self.probe(part.pairs)
             return drift.result(), results
 
-    def run_probes(self, part: Scope) -> list[ProbeResult]:
-        """Check that the systems do their work; a host that doesn't answer is an error."""
+    def probe(self, pairs: Pairs) -> list[ProbeResult]:
+        """Check that systems do their work on hosts; a host that doesn't answer is an error."""
         results: list[ProbeResult] = []
         with self._workdir() as workdir, ThreadPoolExecutor(PARALLEL) as pool:
             config = ssh.write_ssh_config(self.town, workdir, shared=True)
-            hosts = [self.town.hosts[name] for name in part.hosts]
+            due = tasks(self.town, pairs)
+            hosts = list({host.name: host for task in due for host in task.hosts}.values())
             up = [h for h, there in zip(hosts, pool.map(ssh.answers, hosts), strict=True) if there]
-            tasks = self._tasks({(h, s.name) for h in part.hosts for s in part.systems})
-            for found in pool.map(lambda task: self._probe(task, up, config, workdir), tasks):
+            for found in pool.map(lambda task: self._probe(task, up, config, workdir), due):
                 results += found
         self.journal.record("probed", "", {"results": [asdict(r) for r in results]})
         return results
@@ -205,7 +174,7 @@ class Workflow:
             results += probes.run(self.town, task.system, there, self.root, config, workdir)
         return results
 
-    def _settle(self, part: Scope, say: Say) -> bool:
+    def _settle(self, part: Scope, bare: Pairs, sign: Sign, say: Say) -> bool:
         via_wan = ssh.beyond_vpn(self.town)
         if concerned := [host for host in via_wan if host in part.hosts]:
             say("via_wan", concerned)
@@ -214,116 +183,146 @@ class Workflow:
             say("plan", plan)
             if plan.unread or not plan.changes:
                 return not plan.unread and not plan.blind_spots
-            result = self.apply_plan(plan, via_wan)
+            result = self._round(plan, bare, sign(plan), via_wan)
             say("result", result)
-            if result.extra or result.missing:
+            if result.extra or result.missing or result.stopped:
                 return False
-            plan = replace(plan, host_plans=result.left)  # the second look is the next round's plan
+            # The second look is the next round's plan.
+            plan = replace(plan, host_plans=result.left, journal=self.journal.head())
         return False
 
-    def _plan(self, part: Scope, engines: dict[EngineName, Engine], method: _Method) -> Plan:
-        now = datetime.now(UTC)
-        pairs = {(h, s.name) for h in part.hosts for s in part.systems}
+    def _round(
+        self, plan: Plan, bare: Pairs, approvals: Sequence[Approval], via_wan: Collection[str]
+    ) -> Result:
+        """Apply one round of a bring-up: at once where nothing is in use yet, else in waves."""
+        untouched = set(story.touched(plan)) <= set(bare)
+        hosts = tuple(dict.fromkeys(host for host, _system in story.touched(plan)))
+        order = (Wave("bare", hosts),) if untouched else waves(self.town, plan)
+        with self._lock(plan.id) as renew:
+            begun = self._start(plan, approvals, "", order)
+            with self._fleet(via_wan) as fleet:
+                run = Run(fleet, self.journal, begun, self.probe, renew, bare=untouched)
+                return run.carry_out()
+
+    def _start(
+        self, plan: Plan, approvals: Sequence[Approval], break_glass: str, order: Sequence[Wave]
+    ) -> Story:
+        """Let the plan in, if it may be applied, and write down that it begins."""
+        if (last := story.latest(self.journal)) and not last.end:
+            raise PlanError(
+                _("the apply of {plan} was interrupted").format(plan=last.plan.id),
+                _("kahya status tells how far it came; end it with kahya resume or kahya abort."),
+            )
+        self._admit(plan, approvals, break_glass)
+        about = {"seal": plan.seal, "by": self.person, "break_glass": break_glass}
+        if break_glass:
+            self._raise_alarm(self.journal.record("break-glass", plan.id, about), break_glass)
+        started = self.journal.record(
+            "started",
+            plan.id,
+            about
+            | {
+                "document": to_document(plan),
+                "approvals": [asdict(a) for a in approvals],
+                "waves": [[wave.name, list(wave.hosts)] for wave in order],
+            },
+        )
+        return story.tell(started, ())
+
+    def _admit(
+        self,
+        plan: Plan,
+        approvals: Sequence[Approval],
+        break_glass: str,
+        *,
+        resumed: bool = False,
+    ) -> None:
+        """Let ``plan`` pass, or raise PlanError with every reason why not."""
+
+        def used(seal: str) -> bool:
+            entries = self.journal.entries("started", plan=plan.id)
+            return not resumed and any(entry.data["seal"] == seal for entry in entries)
+
+        against = gate.examine(
+            plan, self.town, self.approvers, approvals, self._commit(), _now(), used,
+            bool(break_glass),
+        )  # fmt: skip
+        keys = ssh.host_keys(self.town, {p.host for p in plan.host_plans} & self.town.hosts.keys())
+        against += [
+            _("{host} is known by another key than when the plan was made").format(host=host)
+            for host, key in keys.items()
+            if plan.host_keys.get(host, "") != key
+        ]
+        if against:
+            raise PlanError("\n".join(against), _("Nothing was done."))
+
+    @contextmanager
+    def _lock(self, plan: str, *, take_over: bool = False) -> Iterator[Callable[[], object]]:
+        """Keep all others from applying; yields what renews the lock."""
+        name, mine = self.town.name, Holder.here(self.person, plan)
+        found = self.journal.holder_of(name) if take_over else None
+        # Taken over is only what surely is gone: not a lock of a machine that can't be asked.
+        if found and (found.holder.running or (found.holder.running is None and not found.expired)):
+            raise found.refuse()
+        self.journal.lock(name, mine, LOCK_SECONDS, found.holder if found else None)
+        try:
+            yield lambda: self.journal.renew(name, mine, LOCK_SECONDS)
+        except BaseException:
+            with suppress(JournalError):  # what went wrong matters more than the lock's remains
+                self.journal.release(name, mine)
+            raise
+        self.journal.release(name, mine)
+
+    def status(self) -> Standing:
+        """Tell what is under way, and what waits for a decision."""
+        last = story.latest(self.journal)
+        reviewed = {entry.data["entry"] for entry in self.journal.entries("reviewed")}
+        glass = [e for e in self.journal.entries("break-glass") if e.number not in reviewed]
+        return Standing(
+            self.journal.holder_of(self.town.name),
+            last if last and not last.end else None,
+            tuple(glass),
+        )
+
+    def unlock(self) -> None:
+        """Take the lock away, unless its process still runs.
+
+        Raises:
+            LockError: it does.
+        """
+        found = self.journal.holder_of(self.town.name)
+        if found is None:
+            return
+        if found.holder.running:
+            raise LockError(
+                str(found), _("Stop it first: Ctrl-C where it runs, or kill it by its number.")
+            )
+        self.journal.record("unlocked", found.holder.run, {"by": self.person, "lock": str(found)})
+        self.journal.release(self.town.name, found.holder)
+
+    def _ever_applied(self) -> set[story.Pair]:
+        entries = self.journal.entries("outcome")
+        return {(e.data["host"], e.data["system"]) for e in entries if e.data["applied"]}
+
+    def _interrupted(self) -> Story:
+        found = story.latest(self.journal)
+        if found is None or found.end:
+            raise PlanError(_("no apply was interrupted"), _("kahya history tells what was done."))
+        return found
+
+    def _write_down(self, host_plans: tuple[HostPlan, ...]) -> Plan:
+        now = _now()
         return Plan(
             town=self.town.name,
             commit=self._commit(),
+            authors=self._authors(),
             tools={name: version(name) for name in TOOLS},
             created=_iso(now),
-            expires=_iso(now + PLAN_VALID),
-            host_plans=self._ask(self._tasks(pairs), engines, method),
+            expires=_iso(now + timedelta(hours=gate.valid_hours(self.town))),
+            host_plans=host_plans,
+            host_keys=ssh.host_keys(self.town, {p.host for p in host_plans}),
+            journal=self.journal.head(),
         )
-
-    def _tasks(self, pairs: Collection[tuple[str, str]]) -> list[Task]:
-        """Return ``pairs`` of host and system as tasks, in order of systems.yml and inventory."""
-        tasks = []
-        for system in self.town.systems:
-            hosts = tuple(h for h in self.town.hosts_of(system) if (h.name, system.name) in pairs)
-            if hosts:
-                tasks.append(Task(system, hosts))
-        return tasks
-
-    def _ask(
-        self, tasks: list[Task], engines: dict[EngineName, Engine], method: _Method
-    ) -> tuple[HostPlan, ...]:
-        """Ask all engines at once; every host and system is answered, if only with "unknown"."""
-
-        def ask(name: EngineName) -> list[HostPlan]:
-            own = [task for task in tasks if task.system.engine == name]
-            found: dict[tuple[str, str], HostPlan] = {}
-            status: Status = "unknown"
-            reason = _("the engine gave no answer")
-            try:
-                for answer in method(engines[name])(self.town, own, self.progress):
-                    found[answer.host, answer.system] = answer
-            except EngineError as error:
-                status, reason = "error", str(error)
-            return [
-                found.get((h.name, t.system.name))
-                or HostPlan(h.name, t.system.name, status, reason=reason)
-                for t in own
-                for h in t.hosts
-            ]
-
-        names = sorted({task.system.engine for task in tasks})
-        with ThreadPoolExecutor(len(names) or 1) as pool:
-            answers = [answer for answers in pool.map(ask, names) for answer in answers]
-        hosts, systems = list(self.town.hosts), [s.name for s in self.town.systems]
-        return tuple(sorted(answers, key=lambda a: (hosts.index(a.host), systems.index(a.system))))
-
-    def _apply(
-        self, engine: Engine, systems: tuple[System, ...], plan: Plan, before: list[Outcome]
-    ) -> list[Outcome]:
-        """Apply the systems of one engine; a host that failed earlier is left alone."""
-        names = {s.name for s in systems}
-        failed = {o.host for o in before if o.status != "applied"}
-        pairs = {(c.host, c.system) for c in plan.changes if c.system in names}
-        skipped = [
-            Outcome(h, s, "refused", reason=_("an earlier system failed on this host"))
-            for h, s in sorted(pairs)
-            if h in failed
-        ]
-        approved: Approved = {
-            (p.host, p.system): Mandate(tuple(c.id for c in p.changes), p.identity)
-            for p in plan.host_plans
-        }
-        tasks = self._tasks({(h, s) for h, s in pairs if h not in failed})
-        if not tasks:
-            return skipped
-        done: dict[tuple[str, str], Outcome] = {}
-        reason = _("the engine gave no answer")
-        try:
-            for outcome in engine.apply(self.town, tasks, approved, self.progress):
-                done[outcome.host, outcome.system] = outcome
-        except EngineError as error:
-            reason = str(error)
-        return skipped + [
-            done.get((h.name, t.system.name))
-            or Outcome(h.name, t.system.name, "failed", reason=reason)
-            for t in tasks
-            for h in t.hosts
-        ]
-
-    def _check(self, plan: Plan) -> None:
-        if plan.town != self.town.name:
-            message = _("the plan is for {one}, not for {other}")
-            raise PlanError(
-                message.format(one=plan.town, other=self.town.name), _("Name the town with -i.")
-            )
-        if plan.commit != self._commit():
-            message = _("the plan was made from commit {one}, and the inventory is at {other}")
-            raise PlanError(
-                message.format(one=plan.commit[:12], other=self._commit()[:12]),
-                _("Make the plan again."),
-            )
-        if plan.expires < _iso(datetime.now(UTC)):
-            message = _("the plan expired at {time}").format(time=plan.expires)
-            raise PlanError(message, _("Make the plan again."))
-        if plan.unread:
-            names = ", ".join(sorted({p.host for p in plan.unread}))
-            raise PlanError(
-                _("the plan could not read {hosts}").format(hosts=names),
-                _("Mend what it says about them, or plan the others alone with --limit."),
-            )
 
     def _commit(self) -> str:
         """Return the commit of the checkout, with ``+`` where files differ from it."""
@@ -332,20 +331,11 @@ class Workflow:
         return found.stdout.strip() or "none"
 
     @contextmanager
-    def _engines(self, via_wan: Collection[str]) -> Iterator[dict[EngineName, Engine]]:
-        # Imported here: `kahya --help` and `kahya show` need none of them.
-        from kahya.engines.ansible import AnsibleEngine
-        from kahya.engines.napalm import NapalmEngine
-        from kahya.engines.pyinfra import PyinfraEngine
-
+    def _fleet(self, via_wan: Collection[str] = ()) -> Iterator[Fleet]:
         with self._workdir() as workdir:
             config = ssh.write_ssh_config(self.town, workdir, via_wan)
-            cache = self._state / "reads.json"
-            yield {
-                "ansible": AnsibleEngine(config, workdir),
-                "napalm": NapalmEngine(config, workdir),
-                "pyinfra": PyinfraEngine(config, workdir, cache),
-            }
+            made = engines(config, workdir, self._state / "reads.json")
+            yield Fleet(self.town, made, self.progress)
 
     @contextmanager
     def _workdir(self) -> Iterator[Path]:
@@ -354,27 +344,9 @@ class Workflow:
             yield Path(folder)
 
 
-_Method = Callable[[Engine], Callable[[Town, Sequence[Task], Progress], Iterator[HostPlan]]]
+def _now() -> datetime:
+    return datetime.now(UTC)
 
 
 def _iso(moment: datetime) -> str:
     return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _summary(result: Result) -> dict[str, object]:
-    return {
-        "planned": len(result.plan.changes),
-        "applied": [{"id": c.id, **_brief(c)} for c in result.applied],
-        "extra": [_brief(c) for c in result.extra],
-        "missing": [_brief(c) for c in result.missing],
-        "outcomes": [
-            {"host": o.host, "system": o.system, "status": o.status, "reason": o.reason}
-            for o in result.outcomes
-        ],
-        "left": [_brief(c) for p in result.left for c in p.changes],
-        "ok": result.ok,
-    }
-
-
-def _brief(change: object) -> dict[str, object]:
-    return {k: getattr(change, k) for k in ("host", "building", "system", "resource", "action")}

@@ -1,25 +1,46 @@
-"""Commands that change the estate: apply."""
+"""Commands that change the estate: apply, status, resume, abort, unlock."""
 
 from __future__ import annotations
 
 import argparse
+import sys
 
 from kahya import console
-from kahya.cli.common import ERROR, OK, Add, open_town, path
+from kahya.cli.common import DIFFERENT, ERROR, OK, Add, open_town, path
 from kahya.errors import KahyaError
 from kahya.i18n import _
-from kahya.plan import store
+from kahya.model import Approval, Plan, Result
+from kahya.plan import approval, store
 
 
 def register(add: Add) -> None:
     """Add the commands of this file."""
-    apply = add("apply", _apply, _("apply exactly what a plan file says"), scoped=True)
+    apply = add("apply", _apply, _("apply exactly what a signed plan file says"), scoped=True)
     apply.add_argument("file", type=path, nargs="?")
+    apply.add_argument(
+        "--break-glass",
+        metavar="REASON",
+        default="",
+        help=_("apply without the signatures; stays open until someone reviews it"),
+    )
     apply.add_argument(
         "--stage-by-stage",
         action="store_true",
-        help=_("first bring-up: plan and apply system by system"),
+        help=_("first bring-up: plan, sign and apply system by system"),
     )
+    apply.add_argument(
+        "--key",
+        type=path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help=_("with --stage-by-stage: sign each plan with this key; may be repeated"),
+    )
+    add("status", _status, _("tell what is under way, and what waits for a decision"))
+    add("resume", _resume, _("go on with the apply that was interrupted"))
+    add("abort", _abort, _("end the apply that was interrupted, and bring its last wave back"))
+    unlock = add("unlock", _unlock, _("take the lock away from an apply that is gone"))
+    unlock.add_argument("--yes", action="store_true", help=_("don't ask"))
 
 
 def _apply(args: argparse.Namespace) -> int:
@@ -28,19 +49,64 @@ def _apply(args: argparse.Namespace) -> int:
             _("A plan file is applied whole; --limit and --system go with --stage-by-stage."),
             _("Name a file, or use --stage-by-stage on a bare estate."),
         )
-    flow, part = open_town(args)
     if args.stage_by_stage:
-        console.say(
-            _(
-                "First bring-up: later systems can't be predicted before earlier ones exist,"
-                " so each system is planned and applied in turn."
-            )
+        return _bring_up(args)
+    flow, _part = open_town(args)
+    plan = store.read(args.file)
+    return _told(flow.apply(plan, approval.read_all(args.file), args.break_glass))
+
+
+def _bring_up(args: argparse.Namespace) -> int:
+    flow, part = open_town(args)
+    console.say(
+        _(
+            "First bring-up: later systems can't be predicted before earlier ones exist,"
+            " so each system is planned, signed and applied in turn."
         )
-        done = flow.bring_up(part, console.stage)
-        console.say(
-            _("All systems are in order.") if done else _("Stopped: see above what is left.")
-        )
-        return OK if done else ERROR
-    result = flow.apply_plan(store.read(args.file))
+    )
+
+    def sign(plan: Plan) -> list[Approval]:
+        return [approval.sign(plan, flow.approvers, key) for key in args.key]
+
+    done = flow.bring_up(part, sign, console.stage)
+    console.say(_("All systems are in order.") if done else _("Stopped: see above what is left."))
+    return OK if done else ERROR
+
+
+def _resume(args: argparse.Namespace) -> int:
+    return _told(open_town(args)[0].resume())
+
+
+def _abort(args: argparse.Namespace) -> int:
+    result = open_town(args)[0].abort()
+    console.result(result)
+    kept = any(outcome.status == "failed" for outcome in result.outcomes)
+    return ERROR if kept else OK
+
+
+def _told(result: Result) -> int:
     console.result(result)
     return OK if result.ok else ERROR
+
+
+def _status(args: argparse.Namespace) -> int:
+    flow, _part = open_town(args)
+    status = flow.status()
+    console.status(status)
+    return DIFFERENT if status.open else OK
+
+
+def _unlock(args: argparse.Namespace) -> int:
+    flow, _part = open_town(args)
+    lock = flow.status().lock
+    if lock is None:
+        console.say(_("Nothing is locked."))
+        return OK
+    console.lock(lock)
+    if not args.yes:
+        if not sys.stdin.isatty():
+            raise KahyaError(_("nobody is there to ask"), _("Use --yes if you are sure."))
+        if input(_("Take the lock away? [y/N] ")).strip().lower() not in (_("y"), _("yes")):
+            return ERROR
+    flow.unlock()
+    return OK

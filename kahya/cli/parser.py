@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
         description=_("The steward of a municipality's IT estate."),
         parents=[common],
     )
-    made.set_defaults(inventory=None, json=False, quiet=False)
+    made.set_defaults(inventory=None, json=False, quiet=False, limit="", system=[])
     part = argparse.ArgumentParser(add_help=False, parents=[common])
     part.add_argument(
         "--limit",

@@ -1,0 +1,55 @@
+"""In which order a plan reaches the hosts: a canary, then building by building, uplinks last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kahya.model import Plan, Town
+
+
+@dataclass(frozen=True)
+class Wave:
+    """Hosts that change together; the next wave begins when these were looked at and probed."""
+
+    name: str
+    hosts: tuple[str, ...]
+
+
+def waves(town: Town, plan: Plan) -> tuple[Wave, ...]:
+    """Return the waves of ``plan``.
+
+    1. A canary: of ``apply.canary`` in town.yml, else the host with the least at risk.
+    2. Each building, the one the controller is in last: its hosts, then its gateway by itself.
+       So both ends of a tunnel never change together, and nobody saws off the branch they sit on
+       before the work beyond it is done.
+    """
+    touched = {c.host for c in plan.changes} | {s.host for s in plan.blind_spots}
+    hosts = [name for name in town.hosts if name in touched]
+    found = []
+    if len(hosts) > 1:
+        canary = _canary(town, plan, hosts)
+        found.append(Wave("canary", (canary,)))
+        hosts.remove(canary)
+    home = {h.building for h in town.hosts.values() if "workstations" in h.groups}
+    for building in sorted(town.buildings, key=lambda name: name in home):
+        inside = [h for h in hosts if town.hosts[h].building == building]
+        gateways = [h for h in inside if _is_gateway(town, h)]
+        others = tuple(h for h in inside if h not in gateways)
+        found += [Wave(building, others)] if others else []
+        found += [Wave(building, (gateway,)) for gateway in gateways]
+    return tuple(found)
+
+
+def _canary(town: Town, plan: Plan, hosts: Sequence[str]) -> str:
+    chosen = town.settings.get("apply", {}).get("canary", [])
+    risks = {h: {r for c in plan.changes if c.host == h for r in c.risk} for h in hosts}
+
+    def least(host: str) -> tuple[bool, bool, int]:
+        return host not in chosen, _is_gateway(town, host), len(risks[host])
+
+    return min(hosts, key=least)
+
+
+def _is_gateway(town: Town, host: str) -> bool:
+    return "gateways" in town.hosts[host].groups

@@ -1,0 +1,192 @@
+"""One plan on its way into the town, wave by wave.
+
+Every step is in the journal before it is taken and after it, so that whatever becomes of the
+controller, what was done can be told from what may have been done, and the work be ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+
+from kahya.engines.base import Approved, Mandate, Progress
+from kahya.engines.fleet import Fleet
+from kahya.errors import PlanError
+from kahya.i18n import _
+from kahya.journal import Journal
+from kahya.model import HostPlan, Outcome, ProbeResult, Result
+from kahya.plan.waves import Wave
+from kahya.story import Pair, Story, brief, briefs, outcome_data, touched
+
+Probe = Callable[[Collection[Pair]], list[ProbeResult]]
+KEEPS = ("applied", "failed", "unreachable")  # outcomes that may have left something on the host
+
+
+class Run:
+    """Carries a plan out, or what an interrupted run left of it.
+
+    Args:
+        fleet: the town's hosts.
+        journal: where every step is written.
+        story: the plan and its waves, and what was already done.
+        probe: runs the checks of some hosts and systems.
+        renew: keeps the lock; raises LockError when it was taken away.
+        bare: nothing was in use before, so nothing is probed, and what is left comes next.
+    """
+
+    def __init__(
+        self,
+        fleet: Fleet,
+        journal: Journal,
+        story: Story,
+        probe: Probe,
+        renew: Callable[[], object],
+        *,
+        bare: bool = False,
+    ) -> None:
+        self.fleet, self.journal, self.story, self.probe = fleet, journal, story, probe
+        self.renew = renew
+        self.town, self.plan, self.bare = fleet.town, story.plan, bare
+        self.left: dict[Pair, HostPlan] = {}
+        self.failing: list[ProbeResult] = []
+
+    def carry_out(self) -> Result:
+        """Apply wave after wave, until all is done or more failed than town.yml allows."""
+        doubt = set(self.story.in_doubt)
+        before = [] if self.bare else self.probe(touched(self.plan))
+        bad_before = {(r.host, r.system, r.name) for r in before if r.status != "passed"}
+        stopped = ""
+        for number, wave in enumerate(self.story.waves):
+            if number in self.story.ended:
+                continue
+            failed = self._wave(number, wave, doubt, bad_before)
+            if len(failed) > self.town.settings.get("apply", {}).get("failure_budget", 0):
+                rest = [h for w in self.story.waves[number + 1 :] for h in w.hosts]
+                stopped = _("stopped, for {failed} failed; left alone: {rest}").format(
+                    failed=", ".join(sorted(failed)), rest=", ".join(rest) or _("nothing")
+                )
+                break
+        result = self._result(stopped)
+        self._record("applied", **summary(result))
+        return result
+
+    def abort(self) -> Result:
+        """Bring back the state before the wave that was under way; earlier waves stay."""
+        self._revert(self.story.current)
+        result = self._result(_("aborted"))
+        self._record("aborted", **summary(result))
+        return result
+
+    def _wave(
+        self, number: int, wave: Wave, doubt: set[Pair], bad_before: set[tuple[str, str, str]]
+    ) -> set[str]:
+        """Apply, look again, probe; return the hosts that failed, brought back where possible."""
+        pairs = [pair for pair in touched(self.plan) if pair[0] in wave.hosts]
+        self.renew()
+        about = {"wave": number, "name": wave.name, "hosts": list(wave.hosts)}
+        self._record("wave", **about, state="begun")
+        self._apply([pair for pair in pairs if pair not in self.story.outcomes], doubt)
+        done = [pair for pair in pairs if self.story.outcomes[pair].status == "applied"]
+        failed = {host for host, system in pairs if (host, system) not in done}
+        failed |= self._examine(done, bad_before)
+        if not self.bare:
+            self._revert([pair for pair in pairs if pair[0] in failed])
+        self._record("wave", **about, state="ended", failed=sorted(failed))
+        self.story.ended.add(number)
+        return failed
+
+    def _apply(self, pairs: Sequence[Pair], doubt: set[Pair]) -> None:
+        stuck = []
+        for outcome in self.fleet.apply(pairs, self._mandates(doubt)):
+            pair = outcome.host, outcome.system
+            if pair not in doubt:
+                self._note("outcome", outcome)
+            elif outcome.status == "applied":
+                # It was all approved, and a second plan found the rest in place already.
+                self._note("outcome", replace(outcome, applied=self._planned(pair)))
+            else:
+                stuck.append(f"{outcome.host} {outcome.system}: {outcome.reason}")
+        if stuck:  # what is there is neither the state before nor the planned one: still in doubt
+            raise PlanError(
+                "\n".join(stuck),
+                _("Put it right and kahya resume, or bring it back with kahya abort."),
+            )
+
+    def _mandates(self, doubt: set[Pair]) -> Approved:
+        signed = tuple(self.story.about.get("blind_spots", ()))
+        return {
+            (p.host, p.system): Mandate(
+                tuple(c.id for c in p.changes), p.identity, signed, (p.host, p.system) in doubt
+            )
+            for p in self.plan.host_plans
+        }
+
+    def _examine(self, pairs: Sequence[Pair], bad_before: set[tuple[str, str, str]]) -> set[str]:
+        """Look again and probe, both at once; return the hosts that are not as they should be."""
+        with ThreadPoolExecutor(1) as pool:
+            look = pool.submit(self.fleet.plan, pairs)
+            results = [] if self.bare or not pairs else self.probe(pairs)
+            self.left |= {(p.host, p.system): p for p in look.result()}
+        worse = [
+            r
+            for r in results
+            if r.status != "passed" and (r.host, r.system, r.name) not in bad_before
+        ]
+        self.failing += worse
+        rounds = {(s.host, s.system) for s in self.plan.blind_spots if s.deferred}
+        unsettled = {
+            pair[0]
+            for pair in pairs
+            if pair not in rounds and (self.left[pair].status != "ok" or self.left[pair].changes)
+        }
+        return (set() if self.bare else unsettled) | {r.host for r in worse}
+
+    def _revert(self, pairs: Sequence[Pair]) -> None:
+        """Bring back what was there before, where something may have been done."""
+        known = self.story.outcomes
+        doubtful = [p for p in pairs if p not in known or known[p].status in KEEPS]
+        for outcome in self.fleet.revert(doubtful):
+            pair = outcome.host, outcome.system
+            if outcome.status != "reverted" and pair in known:  # what was done is still there
+                words = [known[pair].reason, outcome.reason]
+                outcome = replace(  # noqa: PLW2901
+                    outcome, applied=known[pair].applied, reason="; ".join(filter(None, words))
+                )
+            self._note("reverted", outcome)
+
+    def _note(self, kind: str, outcome: Outcome) -> None:
+        self.story.outcomes[outcome.host, outcome.system] = outcome
+        self._record(kind, **outcome_data(outcome), commit=self.plan.commit)
+
+    def _record(self, kind: str, **data: Any) -> None:
+        self.journal.record(kind, self.plan.id, {"run": self.story.number, **data})
+
+    def _planned(self, pair: Pair) -> tuple[Any, ...]:
+        return next(p.changes for p in self.plan.host_plans if (p.host, p.system) == pair)
+
+    def _result(self, stopped: str) -> Result:
+        order = touched(self.plan)
+        outcomes = tuple(self.story.outcomes[pair] for pair in order if pair in self.story.outcomes)
+        left = tuple(self.left[pair] for pair in order if pair in self.left)
+        return Result(self.plan, outcomes, left, tuple(self.failing), stopped)
+
+
+def summary(result: Result) -> dict[str, Any]:
+    """Return a result as the journal keeps it: applied = approved, or what is extra and missing."""
+    return {
+        "commit": result.plan.commit,
+        "planned": len(result.plan.changes),
+        "applied": briefs(result.applied),
+        "extra": briefs(result.extra),
+        "missing": briefs(result.missing),
+        "outcomes": [
+            {"host": o.host, "system": o.system, "status": o.status, "reason": o.reason}
+            for o in result.outcomes
+        ],
+        "left": [brief(c) for p in result.left for c in p.changes],
+        "failing": [f"{r.host} {r.system}: {r.name}" for r in result.failing],
+        "stopped": result.stopped,
+        "ok": result.ok,
+    }

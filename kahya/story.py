@@ -1,0 +1,114 @@
+"""What the journal tells of one apply: how far it came, and what is in doubt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from kahya.journal import Entry, Journal
+from kahya.model import Approval, Change, Outcome, Plan
+from kahya.plan.document import from_document
+from kahya.plan.waves import Wave
+
+KINDS = ("started", "wave", "outcome", "reverted", "resumed", "applied", "aborted")
+END = ("applied", "aborted")
+Pair = tuple[str, str]
+
+
+@dataclass
+class Story:
+    """One apply. ``outcomes`` is what is known, ``begun`` and ``ended`` are numbers of waves."""
+
+    number: int
+    at: str
+    plan: Plan
+    waves: tuple[Wave, ...]
+    about: dict[str, Any] = field(repr=False)
+    begun: set[int] = field(default_factory=set)
+    ended: set[int] = field(default_factory=set)
+    outcomes: dict[Pair, Outcome] = field(default_factory=dict)
+    end: str = ""
+
+    @property
+    def approvals(self) -> tuple[Approval, ...]:
+        """Return the signatures it was started with."""
+        found = self.about["approvals"]
+        return tuple(Approval(**a | {"blind_spots": tuple(a["blind_spots"])}) for a in found)
+
+    @property
+    def break_glass(self) -> str:
+        """Return why it was started without the signatures it needs, or ""."""
+        return str(self.about["break_glass"])
+
+    @property
+    def current(self) -> tuple[Pair, ...]:
+        """Return the pairs of host and system that the wave under way is about."""
+        hosts = {h for n in self.begun - self.ended for h in self.waves[n].hosts}
+        return tuple(pair for pair in touched(self.plan) if pair[0] in hosts)
+
+    @property
+    def in_doubt(self) -> tuple[Pair, ...]:
+        """Return the pairs on which work may have begun, and nothing says how it ended."""
+        return tuple(pair for pair in self.current if pair not in self.outcomes)
+
+
+def touched(plan: Plan) -> tuple[Pair, ...]:
+    """Return the pairs of host and system that ``plan`` does something about."""
+    return tuple((p.host, p.system) for p in plan.host_plans if p.changes or p.blind_spots)
+
+
+def latest(journal: Journal) -> Story | None:
+    """Return the story of the last apply that was started, or None."""
+    started = journal.latest(1, "started")
+    if not started:
+        return None
+    return tell(started[0], journal.entries(*KINDS, after=started[0].number))
+
+
+def tell(started: Entry, later: Iterable[Entry]) -> Story:
+    """Put the story together from the journal's entries."""
+    data = started.data
+    plan = from_document(data["document"])
+    story = Story(
+        started.number, started.at, plan, tuple(Wave(n, tuple(h)) for n, h in data["waves"]), data
+    )
+    for entry in later:
+        if entry.data.get("run") == story.number:
+            _add(story, entry)
+    return story
+
+
+def _add(story: Story, entry: Entry) -> None:
+    data = entry.data
+    if entry.kind == "wave":
+        (story.begun if data["state"] == "begun" else story.ended).add(data["wave"])
+    elif entry.kind in ("outcome", "reverted"):
+        ids = {item["id"] for item in data["applied"]}
+        pair = data["host"], data["system"]
+        done = tuple(c for c in story.plan.changes if c.id in ids)
+        story.outcomes[pair] = Outcome(*pair, data["status"], done, data["reason"])
+    elif entry.kind in END:
+        story.end = entry.kind
+
+
+def outcome_data(outcome: Outcome) -> dict[str, Any]:
+    """Return an outcome as the journal keeps it."""
+    return {
+        "host": outcome.host,
+        "system": outcome.system,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "applied": [brief(change) for change in outcome.applied],
+    }
+
+
+def brief(change: Change) -> dict[str, Any]:
+    """Return what a change is about, without its diff."""
+    keys = ("id", "host", "building", "system", "resource", "action")
+    return {key: getattr(change, key) for key in keys}
+
+
+def briefs(changes: Sequence[Change]) -> list[dict[str, Any]]:
+    """Return what each change is about."""
+    return [brief(change) for change in changes]
