@@ -22,6 +22,10 @@ class PlanError(KahyaError):
     """A plan cannot be made, read or trusted."""
 
 
+class CheckoutError(KahyaError):
+    """The checkout's history can't give what is asked of it."""
+
+
 class EngineError(KahyaError):
     """An engine (Ansible, pyinfra, NAPALM) could not be run at all."""
 

@@ -7,9 +7,16 @@ from typing import Any
 
 from kahya.errors import InventoryError
 from kahya.i18n import _
-from kahya.inventory_check import Problem, check_file, check_hosts, check_syntax, check_systems
+from kahya.inventory_check import (
+    Problem,
+    check_file,
+    check_hosts,
+    check_syntax,
+    check_systems,
+    check_waivers,
+)
 from kahya.inventory_reader import RawHost, RawInventory, plain, read
-from kahya.model import Building, Host, System, Town
+from kahya.model import Building, Host, System, Town, Waiver
 from kahya.topology import derive
 
 CONFIRM_SECONDS = 45
@@ -44,7 +51,11 @@ def examine(directory: Path) -> tuple[Town | None, list[Problem]]:
     systems = table["systems"] if table and not more else []
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
     problems += check_hosts(raw, systems, root)
-    return (None if problems else _town(directory, about, systems, raw)), problems
+    managed = [name for name in raw.hosts if name not in raw.groups.get("outside", ())]
+    names = [system["name"] for system in systems]
+    waivers, more = check_waivers(directory / "waivers.yml", managed, names)
+    problems += more
+    return (None if problems else _town(directory, about, systems, raw, waivers)), problems
 
 
 def project_root(directory: Path) -> Path:
@@ -63,7 +74,11 @@ def project_root(directory: Path) -> Path:
 
 
 def _town(
-    directory: Path, about: dict[str, Any], systems: list[dict[str, Any]], raw: RawInventory
+    directory: Path,
+    about: dict[str, Any],
+    systems: list[dict[str, Any]],
+    raw: RawInventory,
+    waivers: list[dict[str, str]],
 ) -> Town:
     outside_names = raw.groups.get("outside", ())
     managed = {n: h for n, h in raw.hosts.items() if n not in outside_names}
@@ -86,6 +101,7 @@ def _town(
         outside={plain(n): _host(raw.hosts[n], "") for n in outside_names},
         settings=about,
         systems=tuple(System(**{**s, "controls": tuple(s["controls"])}) for s in systems),
+        waivers=tuple(Waiver(**waiver) for waiver in waivers),
         secrets=raw.secrets,
     )
 

@@ -7,6 +7,7 @@ import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from fnmatch import fnmatchcase
 from functools import cache
 from ipaddress import IPv4Interface, IPv4Network
 from itertools import combinations
@@ -21,7 +22,7 @@ from kahya.inventory_reader import RawHost, RawInventory, origin
 
 WIREGUARD_KEY_BYTES = 32
 INTERFACE_NAME_MAX = 15
-FORMATS = FormatChecker(formats=["ipv4"])
+FORMATS = FormatChecker(formats=["ipv4", "date"])
 JSON_TYPES = {
     "str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean",
     "list": "array", "dict": "object",
@@ -48,6 +49,16 @@ class Problem:
         if self.expected:
             text += " " + _("(write {expected})").format(expected=self.expected)
         return text
+
+
+class _Loader(yaml.SafeLoader):
+    """Reads a date as the text that was written."""
+
+
+_Loader.yaml_implicit_resolvers = {
+    letter: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
+    for letter, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+}
 
 
 @FORMATS.checks("subnet", ValueError)
@@ -95,7 +106,7 @@ def check_file(path: Path, schema: str) -> tuple[Any, list[Problem]]:
     node, problems = _compose(path)
     if problems:
         return None, problems
-    data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
 
     def locate(where: Sequence[str | int]) -> tuple[str, int]:
         return _relative(str(path)), _line_in(node, where)
@@ -128,6 +139,25 @@ def check_hosts(
     if not problems:  # comparing hosts makes sense only once each is well-formed
         problems |= set(_town_problems(raw))
     return sorted(problems)
+
+
+def check_waivers(
+    path: Path, hosts: Iterable[str], systems: Iterable[str]
+) -> tuple[Any, list[Problem]]:
+    """Read the waivers, which need not be there, and check that each is about something."""
+    if not path.exists():
+        return [], []
+    waivers, problems = check_file(path, "waivers")
+    if problems or not waivers:
+        return waivers or [], problems
+    node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    for index, waiver in enumerate(waivers):
+        for key, names in (("host", tuple(hosts)), ("system", tuple(systems))):
+            if names and not any(fnmatchcase(name, waiver[key]) for name in names):
+                where = _relative(str(path)), _line_in(node, [index, key]), f"[{index}].{key}"
+                message = _("{value} matches none").format(value=repr(waiver[key]))
+                problems.append(Problem(*where, message, _one_of(names)))
+    return waivers, problems
 
 
 def check_systems(

@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import Any, Literal
 
@@ -83,6 +84,29 @@ class System:
 
 
 @dataclass(frozen=True)
+class Waiver:
+    """A difference that ``owner`` answers for, up to and including the day ``until`` (ISO 8601).
+
+    ``host``, ``system`` and ``resource`` are names or patterns such as ``gw-*``.
+    """
+
+    host: str
+    system: str
+    resource: str
+    owner: str
+    reason: str
+    until: str
+
+    def covers(self, change: Change) -> bool:
+        """Return whether ``change`` is a difference that this is about."""
+        return (
+            fnmatchcase(change.host, self.host)
+            and fnmatchcase(change.system, self.system)
+            and fnmatchcase(change.resource, self.resource)
+        )
+
+
+@dataclass(frozen=True)
 class Town:
     """Everything the inventory says. ``secrets`` are the values that must never be shown.
 
@@ -100,6 +124,7 @@ class Town:
     systems: tuple[System, ...]
     secrets: tuple[str, ...] = field(repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
+    waivers: tuple[Waiver, ...] = ()
 
     def hosts_of(self, system: System) -> tuple[Host, ...]:
         """Return the hosts that ``system`` is for, in inventory order."""

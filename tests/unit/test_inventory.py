@@ -29,7 +29,7 @@ def checkout(tmp_path, monkeypatch):
 def change(root: Path, case: dict) -> None:
     """Do what a case says to one file; a text to replace must be there."""
     file = root / case["file"]
-    text = case.get("write", file.read_text())
+    text = case["write"] if "write" in case else file.read_text()
     if "replace" in case:
         old, new = case["replace"]
         assert old in text

@@ -1,0 +1,162 @@
+"""The checkout as git knows it: which commit it is, who wrote it, and how it was before."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from kahya.errors import CheckoutError
+from kahya.i18n import _
+
+NO_COMMIT = "none"
+# What Kâhya reads. A new file elsewhere, such as a plan that was written here, changes nothing.
+READ = (
+    "inventories", "roles", "deploys", "templates", "probes", "kahya", "drivers", "systems.yml",
+    "ansible.cfg",
+)  # fmt: skip
+BEFORE = "kahya-at-"
+
+
+def commit(root: Path) -> str:
+    """Return the commit of the checkout in ``root``, or "none" outside a git repository.
+
+    Where files that Kâhya reads differ from it, ``+`` and 8 hex digits follow: a digest over those
+    files, new ones included, but not what git ignores.
+
+    Raises:
+        CheckoutError: git can't say what differs.
+    """
+    head = commit_of(root, "HEAD")
+    if head is None:
+        return NO_COMMIT
+    options = ("--porcelain", "-z", "--no-renames", "--untracked-files=all")
+    # Names alone come from git: how it prints a diff depends on the settings of whoever asks.
+    lines = _git(root, "--no-optional-locks", "status", *options, "--", *READ).split(b"\0")
+    if not any(lines):
+        return head
+    files = hashlib.sha256()
+    for name in sorted({line[3:] for line in lines if line}):
+        files.update(b"%b\0%b\0" % (name, _content(root / os.fsdecode(name))))
+    return f"{head}+{files.hexdigest()[:8]}"
+
+
+def _content(path: Path) -> bytes:
+    """Return what tells one state of a file from another: its content, and if it can be run."""
+    if path.is_symlink():
+        return b"link " + os.fsencode(path.readlink())
+    if not path.is_file():
+        return b"gone"
+    kind = b"program " if path.stat().st_mode & 0o100 else b"file "
+    return kind + hashlib.sha256(path.read_bytes()).digest()
+
+
+def authors(root: Path, since: str | None) -> tuple[str, ...]:
+    """Return who wrote what a plan would newly carry out, as mail addresses in lower case.
+
+    Args:
+        root: the checkout.
+        since: the commit that was applied last. Without one, or where it is this very commit or
+            is not known here, the answer is about this commit alone.
+
+    Returns:
+        Authors and committers of the commits after ``since``, and the ``user.email`` of whoever
+        makes the plan; nobody outside a git repository.
+    """
+    if commit_of(root, "HEAD") is None:
+        return ()
+    base = commit_of(root, since.partition("+")[0]) if since else None
+    names = _git(root, "log", "--format=%ae%n%ce", f"{base}..HEAD") if base else b""
+    names = names or _git(root, "log", "--max-count=1", "--format=%ae%n%ce")
+    names += _ask(root, "config", "user.email")
+    return tuple(sorted({name.strip() for name in names.decode().lower().splitlines()} - {""}))
+
+
+def commit_of(root: Path, name: str) -> str | None:
+    """Return the full name of a commit, or None where this repository doesn't have it."""
+    # The end of the options stands before: a name is never taken for one.
+    found = _ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}")
+    return found.decode().strip() or None
+
+
+@contextmanager
+def at_commit(root: Path, name: str) -> Iterator[Path]:
+    """Yield a private folder with the files as of a commit; it is gone afterwards.
+
+    What git ignores but Kâhya needs is there, too: ``.kahya``, and files of ``inventories/`` such
+    as the password of a vault, both as links to those of the checkout.
+
+    Raises:
+        CheckoutError: the repository doesn't have this commit, or it was never committed whole.
+    """
+    _forget()
+    if commit_of(root, "HEAD") is None:
+        raise CheckoutError(
+            _("{folder} has no history").format(folder=root),
+            _("Keep the town in a git repository, and apply what was committed."),
+        )
+    if "+" in name or commit_of(root, name) is None:
+        raise CheckoutError(
+            _("commit {commit} can't be had any more").format(commit=_short(name)),
+            _("Apply from a clean checkout, and fetch the whole history."),
+        )
+    with tempfile.TemporaryDirectory(prefix=BEFORE) as private, _held(Path(private)):
+        files = Path(private) / "files"
+        index = {**os.environ, "GIT_INDEX_FILE": f"{private}/index"}
+        _git(root, "read-tree", name, env=index)
+        _git(root, "checkout-index", "--all", f"--prefix={files}/", env=index)
+        ignored = ("--others", "--ignored", "--exclude-standard", "--directory")
+        kept = _git(root, "ls-files", "-z", *ignored, "--", "inventories")
+        for item in [b".kahya", *filter(None, kept.split(b"\0"))]:
+            link = files / os.fsdecode(item.rstrip(b"/"))
+            if link.parent.is_dir() and not link.exists():
+                link.symlink_to((root / os.fsdecode(item)).resolve())
+        yield files
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    """Show for as long as this process lives that the folder is in use."""
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _forget() -> None:
+    """Remove the folders that processes left behind when they were killed."""
+    for folder in Path(tempfile.gettempdir()).glob(f"{BEFORE}*"):
+        try:
+            with (folder / "lock").open() as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder)
+        except OSError:  # in use, just begun, or another user's
+            continue
+
+
+def _short(name: str) -> str:
+    head, plus, rest = name.partition("+")
+    return f"{head[:12]}{plus}{rest}"
+
+
+def _git(root: Path, *words: str, env: dict[str, str] | None = None) -> bytes:
+    """Return what git prints.
+
+    Raises:
+        CheckoutError: it failed; the message holds its words.
+    """
+    command = ["git", "-C", str(root), *words]
+    done = subprocess.run(command, capture_output=True, check=False, env=env)
+    if done.returncode:
+        raise CheckoutError(f"{root}: git {words[0]}: {done.stderr.decode().strip()}")
+    return done.stdout
+
+
+def _ask(root: Path, *words: str) -> bytes:
+    """Return what git prints, or nothing where it has no answer."""
+    return subprocess.run(["git", "-C", str(root), *words], capture_output=True, check=False).stdout

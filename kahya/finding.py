@@ -1,0 +1,102 @@
+"""What a look at reality found, and what each difference means."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from kahya.i18n import N_
+from kahya.model import Change, Plan, Waiver
+
+Kind = Literal["drift", "pending"]
+NEVER = N_("never applied yet")
+AGREED = N_("matches the repository now, but was never applied")
+BOTH = N_("the repository has changed it since, too")
+UNCOMPARED = N_("can't be compared with what was applied")
+
+
+@dataclass(frozen=True)
+class Authority:
+    """On whose word something was carried out: plan, time (UTC, ISO 8601) and who signed.
+
+    ``break_glass`` is the reason why it did not wait for signatures, or "".
+    """
+
+    plan: str
+    at: str
+    approvers: tuple[str, ...]
+    break_glass: str = ""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One difference between a host and the inventory.
+
+    ``kind``: ``drift`` where reality left what was applied, ``pending`` where the repository is
+    ahead of it. ``since`` is the time of the first look that has shown it ever since (UTC, ISO
+    8601), ``approved_by`` on whose word the resource was last changed, ``note`` what else is to be
+    said, in English. A waiver that ``expired`` excuses nothing.
+    """
+
+    change: Change
+    kind: Kind
+    since: str
+    approved_by: Authority | None = None
+    waiver: Waiver | None = None
+    expired: bool = False
+    note: str = ""
+
+    @property
+    def waived(self) -> bool:
+        """Return whether somebody answers for it today."""
+        return self.waiver is not None and not self.expired
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return it as plain data."""
+        waiver = asdict(self.waiver) | {"expired": self.expired} if self.waiver else None
+        about = ("id", "host", "system", "resource")
+        return {
+            **{name: getattr(self.change, name) for name in about},
+            "kind": self.kind,
+            "since": self.since,
+            "approved_by": asdict(self.approved_by) if self.approved_by else None,
+            "waiver": waiver,
+            "note": self.note,
+        }
+
+
+@dataclass(frozen=True)
+class Look:
+    """What was found: the plan of its repair, and what each difference means.
+
+    ``doubts`` say why some could not be compared with what was applied.
+    """
+
+    plan: Plan
+    findings: tuple[Finding, ...]
+    doubts: tuple[str, ...] = ()
+
+    def of(self, kind: Kind) -> tuple[Finding, ...]:
+        """Return what nobody answers for, of one kind."""
+        return tuple(f for f in self.findings if f.kind == kind and not f.waived)
+
+    @property
+    def waived(self) -> tuple[Finding, ...]:
+        """Return what somebody answers for."""
+        return tuple(f for f in self.findings if f.waived)
+
+    @property
+    def expired(self) -> tuple[Waiver, ...]:
+        """Return the waivers that ended though what they were for is still there."""
+        found = [f.waiver for f in self.findings if f.waiver and f.expired]
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Return what ``kahya drift --json`` and the journal add to the plan."""
+        return {
+            "findings": [finding.document for finding in self.findings],
+            "waived": [finding.change.id for finding in self.waived],
+            "doubts": list(self.doubts),
+        }
