@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import fcntl
+import getpass
 import hashlib
 import os
 import shutil
+import socket
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -76,6 +78,12 @@ def authors(root: Path, since: str | None) -> tuple[str, ...]:
     names = names or _git(root, "log", "--max-count=1", "--format=%ae%n%ce")
     names += _ask(root, "config", "user.email")
     return tuple(sorted({name.strip() for name in names.decode().lower().splitlines()} - {""}))
+
+
+def person(root: Path) -> str:
+    """Return who works here: the mail address that git is set to, else user@machine."""
+    name = _ask(root, "config", "user.email").decode().strip().lower()
+    return name or f"{getpass.getuser()}@{socket.gethostname()}"
 
 
 def commit_of(root: Path, name: str) -> str | None:

@@ -13,7 +13,10 @@ from rich.text import Text
 from kahya.errors import KahyaError
 from kahya.i18n import _
 from kahya.inventory_check import Problem
+from kahya.journal import Lock
 from kahya.model import Change, HostPlan, Outcome, Plan, ProbeResult, Result, System, Town
+from kahya.story import Story
+from kahya.workflow import Standing
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -141,6 +144,11 @@ def stage(kind: str, about: object) -> None:
                 "Not reachable over the VPN yet, so by way of the gateways' WAN addresses: {hosts}"
             ).format(hosts=", ".join(about))
         )
+
+
+def lock(found: Lock) -> None:
+    """Print who holds the town."""
+    OUT.print(Text(str(found), "yellow"))
 
 
 def status(now: Standing) -> None:

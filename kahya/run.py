@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
-from kahya.engines.base import Approved, Mandate, Progress
+from kahya.engines.base import Approved, Mandate
 from kahya.engines.fleet import Fleet
 from kahya.errors import PlanError
 from kahya.i18n import _

@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from kahya import probes, ssh, story
+from kahya import alarm, checkout, probes, ssh, story
 from kahya.engines.base import Progress, Task
 from kahya.engines.fleet import Fleet, Pairs, engines, tasks
 from kahya.errors import JournalError, LockError, PlanError
@@ -74,6 +73,7 @@ class Workflow:
         self.journal = journal
         self.progress = progress
         self.root = project_root(Path(town.directory))
+        self.person = checkout.person(self.root)
         self._state = state_folder(town)
 
     def make_plan(self, part: Scope, via_wan: Collection[str] = ()) -> Plan:
@@ -216,7 +216,8 @@ class Workflow:
         self._admit(plan, approvals, break_glass)
         about = {"seal": plan.seal, "by": self.person, "break_glass": break_glass}
         if break_glass:
-            self._raise_alarm(self.journal.record("break-glass", plan.id, about), break_glass)
+            entry = self.journal.record("break-glass", plan.id, about)
+            alarm.sound(self.town, entry.number, plan.id, self.person, break_glass)
         started = self.journal.record(
             "started",
             plan.id,
@@ -325,10 +326,11 @@ class Workflow:
         )
 
     def _commit(self) -> str:
-        """Return the commit of the checkout, with ``+`` where files differ from it."""
-        command = ["git", "-C", str(self.root), "describe", "--always", "--abbrev=40", "--dirty=+"]
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
-        return found.stdout.strip() or "none"
+        return checkout.commit(self.root)
+
+    def _authors(self) -> tuple[str, ...]:
+        applied = self.journal.latest(1, "applied")
+        return checkout.authors(self.root, applied[0].data.get("commit") if applied else None)
 
     @contextmanager
     def _fleet(self, via_wan: Collection[str] = ()) -> Iterator[Fleet]:

@@ -18,7 +18,8 @@ from kahya.inventory import load, project_root
 from kahya.journal import Journal
 from kahya.model import Plan, Town
 from kahya.plan.document import to_document
-from kahya.workflow import Scope, Workflow, scope, state_folder
+from kahya.scope import Scope, scope
+from kahya.workflow import Workflow, state_folder
 
 OK, ERROR, DIFFERENT, UNKNOWN = 0, 1, 2, 3
 Command = Callable[[argparse.Namespace], int]

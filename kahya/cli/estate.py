@@ -99,7 +99,7 @@ def _drift(args: argparse.Namespace) -> int:
 
 def _probe(args: argparse.Namespace) -> int:
     flow, part = open_town(args)
-    results = flow.run_probes(part)
+    results = flow.probe(part.pairs)
     console.probes(results, failed_only=args.quiet)
     return OK if results and all(r.status == "passed" for r in results) else ERROR
 

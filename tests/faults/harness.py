@@ -1,5 +1,6 @@
 """Runs kahya in a process of its own on a simulated town, and kills it where a case says so."""
 
+import hashlib
 import json
 import os
 import re
@@ -8,7 +9,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import people
+from cryptography.hazmat.primitives import serialization as form
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from faults import world as simulated
 
 from kahya import cli, probes, ssh, workflow
@@ -39,6 +41,7 @@ class Controller:
         self.world.file.write_text("{}", encoding="utf-8")
         self.town = replace(TOWN, directory=str(ROOT / "inventories/lab"))
         self.commit = "c0ffee" * 6 + "c0ff"
+        self.authors = ("author@ornek.bel.tr",)
         self.patches = []
         (folder / "state").mkdir()
 
@@ -77,12 +80,26 @@ class Controller:
             said = out.read()
         return Done(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said)
 
+    def key(self, name) -> Path:
+        """Return the private key of a person, made from the name as the lab does."""
+        path = self.folder / f"{name}.key"
+        if not path.exists():
+            seed = hashlib.sha256(f"kahya example person {name}".encode()).digest()
+            private = Ed25519PrivateKey.from_private_bytes(seed)
+            path.touch(mode=0o600)
+            path.write_bytes(
+                private.private_bytes(
+                    form.Encoding.PEM, form.PrivateFormat.OpenSSH, form.NoEncryption()
+                )
+            )
+        return path
+
     def forge(self, name, file):
         """Put a signature beside a plan that ``kahya approve`` would refuse to make."""
         plan = store.read(self.folder / file)
         address = f"{name}@ornek.bel.tr"
         approval = Approval(plan.seal, address, plan.created, (), "")
-        signed = signature.sign(approval.statement, people.key(name), "kahya-plan")
+        signed = signature.sign(approval.statement, self.key(name), "kahya-plan")
         text = json.dumps(asdict(replace(approval, signature=signed)))
         (self.folder / f"{file}.{address}.approval").write_text(text, encoding="utf-8")
 
@@ -91,7 +108,7 @@ class Controller:
         workflow.engines = lambda *_: engines
         workflow.state_folder = common.state_folder = lambda _town: self.folder / "state"
         workflow.Workflow._commit = lambda _self: self.commit
-        workflow.Workflow._authors = lambda _self: ("author@ornek.bel.tr",)
+        workflow.Workflow._authors = lambda _self: self.authors
         common.load = lambda _directory: self.town
         ssh.host_keys = lambda _town, names: dict.fromkeys(names, "SHA256:known")
         ssh.answers = lambda _host: True
@@ -139,5 +156,3 @@ def fill(folder):
                 file.write(b"\0" * size)
             except OSError:
                 size //= 2
-
-

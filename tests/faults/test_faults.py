@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 import yaml
 from faults.harness import Controller, fill
-from people import key
 
 from kahya import story, workflow
 from kahya.journal import Holder
@@ -53,7 +52,9 @@ class Town:
     """A case under way."""
 
     def __init__(self, folder, case):
-        self.folder, self.controller = folder, Controller(folder)
+        self.case, self.folder, self.controller = case, folder, Controller(folder)
+        if "author" in case:
+            self.controller.authors = (f"{case['author']}@ornek.bel.tr",)
         if "settings" in case:
             settings = {**self.controller.town.settings}
             settings["apply"] = settings["apply"] | case["settings"]
@@ -70,11 +71,11 @@ class Town:
         self.sound = True
 
     def sign(self, name, more):
-        """Sign as ``name``; the author and a stranger don't ask Kâhya whether they may."""
-        done = self.controller.run("approve", "plan.json", "--key", key(name), "--yes", *more)
-        if name in ("ayse", "mehmet"):
-            assert done.code == 0, done.words
-        else:
+        """Sign as ``name``; whom Kâhya doesn't let sign does it without Kâhya."""
+        key = str(self.controller.key(name))
+        done = self.controller.run("approve", "plan.json", "--key", key, "--yes", *more)
+        assert (done.code == 0) != (name in self.case.get("forged", ())), done.words
+        if done.code:
             self.controller.forge(name, "plan.json")
 
     def kahya(self, step):

@@ -31,7 +31,9 @@ class World:
         return json.loads(self.file.read_text(encoding="utf-8"))
 
     def pair(self, host, system):
-        return {"wrong": [], "identity": f"machine {host}"} | self.read().get(f"{host} {system}", {})
+        return {"wrong": [], "identity": f"machine {host}"} | self.read().get(
+            f"{host} {system}", {}
+        )
 
     def put(self, host, system, **values):
         state = self.read()
@@ -70,9 +72,7 @@ class SimulatedEngine:
             if state.get("blind")
             else ()
         )
-        return HostPlan(
-            host.name, system.name, "ok", changes, spots, identity=state["identity"]
-        )
+        return HostPlan(host.name, system.name, "ok", changes, spots, identity=state["identity"])
 
     def _change(self, host, system, resource, after="right"):
         return Change(

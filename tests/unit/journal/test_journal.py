@@ -133,7 +133,9 @@ def test_a_journal_from_before_the_chain_is_chained_as_it_is(url, database, tmp_
 def test_the_migrations_make_the_tables_that_the_code_knows(journal, database):
     found = inspect(database)
     for table in METADATA.tables.values():
-        columns = {c["name"]: (str(c["type"]), c["nullable"]) for c in found.get_columns(table.name)}
+        columns = {
+            c["name"]: (str(c["type"]), c["nullable"]) for c in found.get_columns(table.name)
+        }
         assert columns == {c.name: (str(c.type), c.nullable) for c in table.columns}
         indexes = {tuple(i["column_names"]) for i in found.get_indexes(table.name)}
         assert indexes == {tuple(c.name for c in i.columns) for i in table.indexes}

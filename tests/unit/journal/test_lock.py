@@ -66,7 +66,9 @@ def test_only_one_of_many_gets_it(url, tmp_path):
 
     def take(number):
         try:
-            got.append(Journal.in_folder(tmp_path, url).lock("ornek", replace(AYSE, pid=number), 60))
+            got.append(
+                Journal.in_folder(tmp_path, url).lock("ornek", replace(AYSE, pid=number), 60)
+            )
         except LockError:
             pass
 

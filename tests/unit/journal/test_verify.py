@@ -54,7 +54,9 @@ def rechained(database, start):
                 entry["digest"] = digest(whole)
                 check.follow(entry)
                 connection.execute(
-                    text("UPDATE entries SET previous=:previous, digest=:digest WHERE number=:number"),
+                    text(
+                        "UPDATE entries SET previous=:previous, digest=:digest WHERE number=:number"
+                    ),
                     {k: entry[k] for k in ("previous", "digest", "number")},
                 )
             previous = entry["digest"]

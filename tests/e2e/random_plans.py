@@ -1,0 +1,92 @@
+"""Random plans over the lab's systems: predicted = applied, and nothing is left.
+
+A test runs a few of them (test_random_plans.py); many: scripts/lab run .venv/bin/python
+tests/e2e/random_plans.py COUNT [SEED]. Each plan repairs one to four random changes by hand.
+"""
+
+import random
+import sys
+import time
+from pathlib import Path
+
+import yaml
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from admin import ROOT, on
+
+from kahya.inventory import load
+from kahya.journal import Journal
+from kahya.plan import signature
+from kahya.scope import Scope
+from kahya.workflow import Workflow
+
+MUTATIONS = yaml.safe_load(Path(__file__).with_name("mutations.yml").read_text(encoding="utf-8"))
+PEOPLE = ("ayse", "mehmet")
+
+
+class Generator:
+    """Makes random changes in the lab and has Kâhya plan, sign and apply their repair."""
+
+    def __init__(self, folder: Path, seed: int):
+        self.random = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self.town = load(ROOT / "inventories/lab")
+        self.flow = Workflow(self.town, Journal.in_folder(folder), lambda *_: None)
+        self.flow.probe = lambda _pairs: []  # whether systems work is for other tests
+
+    def one(self):
+        """Change, plan, sign, apply, plan again; return what was done by hand and the result."""
+        by_hand = [self._mutation() for _ in range(self.random.randint(1, 4))]
+        for host, _system, command in by_hand:
+            on(host, command)
+        names = {system for _host, system, _command in by_hand}
+        part = Scope(
+            tuple(dict.fromkeys(host for host, *_ in by_hand)),
+            tuple(s for s in self.town.systems if s.name in names),
+        )
+        plan = self.flow.make_plan(part)
+        assert not plan.unread, plan.unread
+        assert not plan.blind_spots, plan.blind_spots
+        if not plan.changes:  # a change that happened to be none, such as the same value
+            return by_hand, plan, None
+        approvals = []
+        for name in PEOPLE:
+            key = ROOT / ".kahya/labs/lab/people" / name
+            with signature.signing_key(key, self.flow.approvers) as (who, file):
+                approvals.append(signature.approve(plan, who, file))
+        result = self.flow.apply(plan, approvals)
+        again = self.flow.make_plan(part)
+        assert {c.id for c in result.applied} == {c.id for c in plan.changes}, (by_hand, result)
+        assert len(result.applied) == len(plan.changes), (by_hand, result)
+        assert result.ok, (by_hand, result)
+        assert not again.changes, (by_hand, again.changes)
+        assert not again.unread, again.unread
+        return by_hand, plan, result
+
+    def _mutation(self):
+        # By system first: there are many more ways to change a PC than a router.
+        system = self.random.choice(self.town.systems).name
+        kind = self.random.choice([m for m in MUTATIONS if m["system"] == system])
+        hosts = [h.name for h in self.town.hosts.values() if kind["group"] in h.groups]
+        values = [self.random.choice(options) for options in kind["values"]]
+        return self.random.choice(hosts), system, kind["command"].format(*values)
+
+
+def main(count: int, seed: int) -> None:
+    """Run ``count`` random plans and print a line for each and the sum."""
+    import tempfile
+
+    begin, planned, applied = time.monotonic(), 0, 0
+    with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
+        generator = Generator(Path(folder), seed)
+        for number in range(1, count + 1):
+            by_hand, plan, result = generator.one()
+            planned += len(plan.changes)
+            applied += len(result.applied) if result else 0
+            about = ", ".join(sorted({f"{host} {system}" for host, system, _ in by_hand}))
+            seconds = time.monotonic() - begin
+            print(f"{number:4} {seconds:6.0f} s  {len(plan.changes)} changes: {about}", flush=True)
+    print(f"{count} plans, seed {seed}: {planned} changes predicted, {applied} applied as predicted")
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6))  # noqa: S311
