@@ -28,3 +28,11 @@ class CheckoutError(KahyaError):
 
 class EngineError(KahyaError):
     """An engine (Ansible, pyinfra, NAPALM) could not be run at all."""
+
+
+class JournalError(KahyaError):
+    """The journal can't be read or written."""
+
+
+class LockError(KahyaError):
+    """The town is locked, or a lock is no longer one's own."""
