@@ -24,6 +24,7 @@ from kahya.model import Town, canonical
 
 __all__ = ["HEAD", "Anchor", "Entry", "Failure", "Holder", "Journal", "Lock", "address"]
 
+
 def address(town: Town) -> str:
     """Return the URL of the journal's database, or "" for a file in the town's state folder.
 
