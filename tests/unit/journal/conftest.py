@@ -51,9 +51,7 @@ def throwaway_server(binaries):
             )  # fmt: skip
             assert done.returncode == 0, done.stdout
 
-        run(
-            binaries / "initdb", "-D", data, "-U", "kahya", "-A", "trust", "--no-sync", "-E", "UTF8"
-        )
+        run(binaries / "initdb", "-D", data, "-U", "kahya", "-A", "trust", "-E", "UTF8", "-N")
         options = f"-k {folder} -c listen_addresses= -c fsync=off"
         # The server would hold a pipe open for ever; its log is a file.
         run(binaries / "pg_ctl", "-w", "-D", data, "-l", f"{folder}/log", "-o", options, "start")

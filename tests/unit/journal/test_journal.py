@@ -102,16 +102,19 @@ def test_opening_is_fast(journal, url, tmp_path):
 # --- migrations ---
 
 
+OLD_LAYOUT = (  # as the first Kâhya made it
+    (
+        "CREATE TABLE entries (number INTEGER NOT NULL PRIMARY KEY, at VARCHAR(20) NOT NULL,"
+        " kind VARCHAR(20) NOT NULL, plan VARCHAR(40) NOT NULL, data JSON NOT NULL)"
+    ),
+    "CREATE INDEX ix_entries_kind ON entries (kind)",
+)
+
+
 def old_layout(engine, rows):
-    """Make a journal as the first Kâhya did, with SQLAlchemy's create_all."""
     with engine.begin() as connection:
-        connection.execute(
-            text(
-                "CREATE TABLE entries (number INTEGER NOT NULL PRIMARY KEY, at VARCHAR(20) NOT NULL,"
-                " kind VARCHAR(20) NOT NULL, plan VARCHAR(40) NOT NULL, data JSON NOT NULL)"
-            )
-        )
-        connection.execute(text("CREATE INDEX ix_entries_kind ON entries (kind)"))
+        for statement in OLD_LAYOUT:
+            connection.execute(text(statement))
         insert = text("INSERT INTO entries VALUES (:number, :at, :kind, :plan, :data)")
         for row in rows:
             connection.execute(insert, {**row, "data": json.dumps(row["data"])})
@@ -133,10 +136,10 @@ def test_a_journal_from_before_the_chain_is_chained_as_it_is(url, database, tmp_
 def test_the_migrations_make_the_tables_that_the_code_knows(journal, database):
     found = inspect(database)
     for table in METADATA.tables.values():
-        columns = {
-            c["name"]: (str(c["type"]), c["nullable"]) for c in found.get_columns(table.name)
+        columns = found.get_columns(table.name)
+        assert {c["name"]: (str(c["type"]), c["nullable"]) for c in columns} == {
+            c.name: (str(c.type), c.nullable) for c in table.columns
         }
-        assert columns == {c.name: (str(c.type), c.nullable) for c in table.columns}
         indexes = {tuple(i["column_names"]) for i in found.get_indexes(table.name)}
         assert indexes == {tuple(c.name for c in i.columns) for i in table.indexes}
     folder = Path(databases.__file__).with_name("migrations")

@@ -5,7 +5,9 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 import pytest
 from sqlalchemy import text
@@ -19,8 +21,6 @@ MEHMET = replace(AYSE, person="mehmet@ornek.bel.tr", run="2026-03-09-decade00")
 
 def shift(database, seconds):
     """Move the lock's times, as a wrong clock would."""
-    from datetime import datetime, timedelta
-
     with database.begin() as connection:
         for name in ("since", "until"):
             old = connection.scalar(text(f"SELECT {name} FROM locks"))
@@ -65,12 +65,9 @@ def test_only_one_of_many_gets_it(url, tmp_path):
     got = []
 
     def take(number):
-        try:
-            got.append(
-                Journal.in_folder(tmp_path, url).lock("ornek", replace(AYSE, pid=number), 60)
-            )
-        except LockError:
-            pass
+        journal = Journal.in_folder(tmp_path, url)
+        with suppress(LockError):
+            got.append(journal.lock("ornek", replace(AYSE, pid=number), 60))
 
     threads = [threading.Thread(target=take, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -92,7 +89,7 @@ def test_an_expired_lock_is_not_taken_but_explained(journal, database):
 def test_a_lock_from_the_future_is_explained(journal, database):
     journal.lock("ornek", AYSE, 600)
     shift(database, 7200)
-    with pytest.raises(LockError, match="in the future.*a clock was or is wrong"):
+    with pytest.raises(LockError, match=r"in the future.*a clock was or is wrong"):
         journal.lock("ornek", MEHMET, 600)
 
 

@@ -1,6 +1,6 @@
 """Whatever is done to a journal behind Kâhya's back is found."""
 
-import random
+import json
 import shutil
 
 import pytest
@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import create_engine, text
 
 from kahya.journal import Anchor, Journal
-from kahya.journal.chain import Check
-from kahya.model import canonical, digest
+from kahya.model import digest
 
 FIELDS = ("number", "at", "kind", "plan", "data", "previous", "digest")
 
@@ -38,28 +37,18 @@ def messages(journal, *anchors):
     return [str(failure) for failure in journal.verify(anchors)]
 
 
-def rechained(database, start):
-    """Do what an intruder who has Kâhya's code would do: digest everything from ``start`` anew."""
+def rechained(database):
+    """Do what an intruder who has Kâhya's code would do: digest everything anew."""
+    previous = ""
+    update = text(
+        "UPDATE entries SET previous = :previous, digest = :digest WHERE number = :number"
+    )
     with database.begin() as connection:
         rows = connection.execute(text("SELECT * FROM entries ORDER BY number")).mappings().all()
-        previous = ""
         for row in rows:
-            entry = dict(row)
-            if row["number"] >= start:
-                check = Check()
-                entry["previous"] = previous
-                import json
-
-                whole = {k: entry[k] for k in FIELDS[:-1]} | {"data": json.loads(entry["data"])}
-                entry["digest"] = digest(whole)
-                check.follow(entry)
-                connection.execute(
-                    text(
-                        "UPDATE entries SET previous=:previous, digest=:digest WHERE number=:number"
-                    ),
-                    {k: entry[k] for k in ("previous", "digest", "number")},
-                )
-            previous = entry["digest"]
+            entry = {name: row[name] for name in FIELDS[:-1]} | {"previous": previous}
+            previous = digest(entry | {"data": json.loads(row["data"])})
+            connection.execute(update, entry | {"digest": previous})
 
 
 def test_a_sound_journal_is_sound(filled):
@@ -78,9 +67,7 @@ def test_a_removed_entry_is_found(filled, database):
 
 def test_a_removed_beginning_is_found(filled, database):
     run(database, "DELETE FROM entries WHERE number < 4")
-    found = messages(filled)
-    assert found[0] == "before entry 4, entries were removed: 1–3"
-    assert "entry 2 is not the one that planned entry 5 names" not in found[:1]
+    assert messages(filled)[0] == "before entry 4, entries were removed: 1–3"
 
 
 def test_a_reordered_pair_is_found(filled, database):
@@ -119,7 +106,7 @@ def test_an_emptied_journal_is_found(filled, database):
 
 def test_a_chain_made_anew_is_found_by_plans_and_head(filled, database, tmp_path):
     run(database, "UPDATE entries SET data = replace(data, 'applied', 'refused') WHERE number = 2")
-    rechained(database, 2)
+    rechained(database)
     head = tmp_path / "journal.head"
     assert messages(filled) == [
         "entry 2 is not the one that planned entry 3 names",

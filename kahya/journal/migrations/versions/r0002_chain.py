@@ -7,6 +7,7 @@ from kahya.model import canonical, digest
 
 revision = "0002"
 down_revision = "0001"
+KEPT = ("number", "at", "kind", "plan")
 
 
 def upgrade() -> None:
@@ -17,8 +18,7 @@ def upgrade() -> None:
     found = [sa.Column(n, sa.Text, nullable=False, index=True) for n in ("kind", "plan")]
     number = sa.Column("number", sa.Integer, primary_key=True, autoincrement=False)
     entries = op.create_table("entries", number, *text, *found)
-    names = map(sa.column, ("number", "at", "kind", "plan"))
-    old = sa.table("unchained", *names, sa.column("data", sa.JSON))
+    old = sa.table("unchained", sa.column("data", sa.JSON), *map(sa.column, KEPT))
     previous = ""
     for row in op.get_bind().execute(sa.select(old).order_by(old.c.number)).mappings().all():
         entry = {**row, "previous": previous}
