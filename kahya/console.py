@@ -174,7 +174,7 @@ def status(now: Standing) -> None:
         say(_("No apply is under way."))
     for entry in now.unreviewed:
         text = _("Glass broken at {at} by {by}, not reviewed yet: {why}. kahya review {number}")
-        about = {"by": entry.data["by"], "why": entry.data["break_glass"]}
+        about = {"by": entry.data["by"], "why": entry.data["reason"]}
         OUT.print(Text(text.format(at=entry.at, number=entry.number, **about), "red"))
 
 

@@ -16,7 +16,7 @@ from kahya.engines.fleet import Fleet
 from kahya.errors import PlanError
 from kahya.i18n import _
 from kahya.journal import Journal
-from kahya.model import HostPlan, Outcome, ProbeResult, Result
+from kahya.model import Change, HostPlan, Outcome, ProbeResult, Result
 from kahya.plan.waves import Wave
 from kahya.story import Pair, Story, brief, briefs, outcome_data, touched
 
@@ -101,7 +101,11 @@ class Run:
         stuck = []
         for outcome in self.fleet.apply(pairs, self._mandates(doubt)):
             pair = outcome.host, outcome.system
-            if pair not in doubt:
+            planned = {change.id for change in self._planned(pair)}
+            if extra := [c.resource for c in outcome.applied if c.id not in planned]:
+                words = _("did more than was approved: {what}").format(what=", ".join(extra))
+                self._note("outcome", replace(outcome, status="failed", reason=words))
+            elif pair not in doubt:
                 self._note("outcome", outcome)
             elif outcome.status == "applied":
                 # It was all approved, and a second plan found the rest in place already.
@@ -115,10 +119,13 @@ class Run:
             )
 
     def _mandates(self, doubt: set[Pair]) -> Approved:
-        signed = tuple(self.story.about.get("blind_spots", ()))
+        # The gate let the plan in, so every blind spot of it is signed for.
         return {
             (p.host, p.system): Mandate(
-                tuple(c.id for c in p.changes), p.identity, signed, (p.host, p.system) in doubt
+                tuple(c.id for c in p.changes),
+                p.identity,
+                tuple(spot.id for spot in p.blind_spots),
+                (p.host, p.system) in doubt,
             )
             for p in self.plan.host_plans
         }
@@ -149,12 +156,10 @@ class Run:
         doubtful = [p for p in pairs if p not in known or known[p].status in KEEPS]
         for outcome in self.fleet.revert(doubtful):
             pair = outcome.host, outcome.system
-            if outcome.status != "reverted" and pair in known:  # what was done is still there
-                words = [known[pair].reason, outcome.reason]
-                outcome = replace(  # noqa: PLW2901
-                    outcome, applied=known[pair].applied, reason="; ".join(filter(None, words))
-                )
-            self._note("reverted", outcome)
+            before = known.get(pair, Outcome(*pair, "failed"))
+            words = "; ".join(filter(None, [before.reason, outcome.reason]))
+            done = () if outcome.status == "reverted" else before.applied  # it is still there
+            self._note("reverted", replace(outcome, applied=done, reason=words))
 
     def _note(self, kind: str, outcome: Outcome) -> None:
         self.story.outcomes[outcome.host, outcome.system] = outcome
@@ -163,7 +168,7 @@ class Run:
     def _record(self, kind: str, **data: Any) -> None:
         self.journal.record(kind, self.plan.id, {"run": self.story.number, **data})
 
-    def _planned(self, pair: Pair) -> tuple[Any, ...]:
+    def _planned(self, pair: Pair) -> tuple[Change, ...]:
         return next(p.changes for p in self.plan.host_plans if (p.host, p.system) == pair)
 
     def _result(self, stopped: str) -> Result:

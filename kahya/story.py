@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -69,7 +70,7 @@ def latest(journal: Journal) -> Story | None:
 def tell(started: Entry, later: Iterable[Entry]) -> Story:
     """Put the story together from the journal's entries."""
     data = started.data
-    plan = from_document(data["document"])
+    plan = from_document(json.loads(data["document"]))
     story = Story(
         started.number, started.at, plan, tuple(Wave(n, tuple(h)) for n, h in data["waves"]), data
     )

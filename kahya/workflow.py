@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from kahya import alarm, checkout, probes, ssh, story
+from kahya import alarm, approvers, checkout, probes, ssh, story
 from kahya.engines.base import Progress, Task
 from kahya.engines.fleet import Fleet, Pairs, engines, tasks
 from kahya.errors import JournalError, LockError, PlanError
@@ -26,7 +26,7 @@ from kahya.i18n import N_, _
 from kahya.inventory import project_root
 from kahya.journal import Entry, Holder, Journal, Lock
 from kahya.model import Approval, Host, HostPlan, Plan, ProbeResult, Result, Town
-from kahya.plan import gate
+from kahya.plan import gate, store
 from kahya.plan.document import to_document
 from kahya.plan.waves import Wave, waves
 from kahya.run import Run
@@ -73,6 +73,7 @@ class Workflow:
         self.journal = journal
         self.progress = progress
         self.root = project_root(Path(town.directory))
+        self.approvers = approvers.load(Path(town.directory) / "approvers", town.buildings)
         self.person = checkout.person(self.root)
         self._state = state_folder(town)
 
@@ -214,16 +215,18 @@ class Workflow:
                 _("kahya status tells how far it came; end it with kahya resume or kahya abort."),
             )
         self._admit(plan, approvals, break_glass)
-        about = {"seal": plan.seal, "by": self.person, "break_glass": break_glass}
+        about = {"seal": plan.seal, "by": self.person, "reason": break_glass}
         if break_glass:
             entry = self.journal.record("break-glass", plan.id, about)
             alarm.sound(self.town, entry.number, plan.id, self.person, break_glass)
         started = self.journal.record(
             "started",
             plan.id,
-            about
-            | {
-                "document": to_document(plan),
+            {
+                "seal": plan.seal,
+                "by": self.person,
+                "break_glass": break_glass,
+                "document": store.as_text(to_document(plan)),  # byte for byte
                 "approvals": [asdict(a) for a in approvals],
                 "waves": [[wave.name, list(wave.hosts)] for wave in order],
             },
@@ -245,8 +248,8 @@ class Workflow:
             return not resumed and any(entry.data["seal"] == seal for entry in entries)
 
         against = gate.examine(
-            plan, self.town, self.approvers, approvals, self._commit(), _now(), used,
-            bool(break_glass),
+            plan, self.town, self.approvers, approvals, self._commit(), _now(),
+            used=used, break_glass=bool(break_glass),
         )  # fmt: skip
         keys = ssh.host_keys(self.town, {p.host for p in plan.host_plans} & self.town.hosts.keys())
         against += [

@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from kahya.errors import KahyaError, PlanError
 from kahya.i18n import _
 from kahya.inventory import load
 from kahya.journal import Entry, Journal
-from kahya.model import Approval, Plan, Town
+from kahya.model import Plan, Town
 from kahya.plan import gate, policy, signature, store, verify
 from kahya.workflow import state_folder
 
@@ -69,8 +69,7 @@ def _approve(args: argparse.Namespace) -> int:
         _explain(plan, who, spots)
         _tell_missing(policy.missing(plan, town, signers))
         _ask(args)
-        signed = Approval(plan.seal, who.name, now.strftime(signature.FORM), spots, "")
-        signed = replace(signed, signature=signature.sign(signed.statement, key, "kahya-plan"))
+        signed = signature.approve(plan, who, key, spots)
     created = signature.moment(plan.created)
     if fault := signature.fault(signed, plan.seal, created, people, datetime.now(UTC)):
         raise PlanError(fault, _("See approvers: namespaces, valid-after, valid-before."))

@@ -10,7 +10,7 @@ from kahya.cli.common import DIFFERENT, ERROR, OK, Add, open_town, path
 from kahya.errors import KahyaError
 from kahya.i18n import _
 from kahya.model import Approval, Plan, Result
-from kahya.plan import approval, store
+from kahya.plan import signature, store
 
 
 def register(add: Add) -> None:
@@ -53,7 +53,7 @@ def _apply(args: argparse.Namespace) -> int:
         return _bring_up(args)
     flow, _part = open_town(args)
     plan = store.read(args.file)
-    return _told(flow.apply(plan, approval.read_all(args.file), args.break_glass))
+    return _told(flow.apply(plan, store.read_approvals(args.file), args.break_glass))
 
 
 def _bring_up(args: argparse.Namespace) -> int:
@@ -66,7 +66,11 @@ def _bring_up(args: argparse.Namespace) -> int:
     )
 
     def sign(plan: Plan) -> list[Approval]:
-        return [approval.sign(plan, flow.approvers, key) for key in args.key]
+        approvals = []
+        for file in args.key:
+            with signature.signing_key(file, flow.approvers) as (who, key):
+                approvals.append(signature.approve(plan, who, key))
+        return approvals
 
     done = flow.bring_up(part, sign, console.stage)
     console.say(_("All systems are in order.") if done else _("Stopped: see above what is left."))

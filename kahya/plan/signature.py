@@ -6,13 +6,14 @@ import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from kahya.approvers import Approver
 from kahya.errors import PlanError
 from kahya.i18n import _
-from kahya.model import Approval, canonical
+from kahya.model import Approval, Plan, canonical
 
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 SKEW = timedelta(minutes=5)
@@ -45,6 +46,17 @@ def sign(statement: bytes, key: Path, namespace: str) -> str:
             _("See above. A public key needs its private half in ssh-agent: ssh-add."),
         )
     return done.stdout.decode("ascii")
+
+
+def approve(plan: Plan, who: Approver, key: Path, blind_spots: Sequence[str] = ()) -> Approval:
+    """Sign ``plan`` as ``who`` and return the approval.
+
+    Raises:
+        PlanError: the key can't be used.
+    """
+    at = datetime.now(UTC).strftime(FORM)
+    unsigned = Approval(plan.seal, who.name, at, tuple(blind_spots), "")
+    return replace(unsigned, signature=sign(unsigned.statement, key, "kahya-plan"))
 
 
 def verify(

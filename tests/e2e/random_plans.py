@@ -85,7 +85,9 @@ def main(count: int, seed: int) -> None:
             about = ", ".join(sorted({f"{host} {system}" for host, system, _ in by_hand}))
             seconds = time.monotonic() - begin
             print(f"{number:4} {seconds:6.0f} s  {len(plan.changes)} changes: {about}", flush=True)
-    print(f"{count} plans, seed {seed}: {planned} changes predicted, {applied} applied as predicted")
+    print(
+        f"{count} plans, seed {seed}: {planned} changes predicted, {applied} applied as predicted"
+    )
 
 
 if __name__ == "__main__":

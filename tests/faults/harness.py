@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import traceback
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -70,9 +71,11 @@ class Controller:
         if not child:
             os.close(reader)
             code = 70
+            out = os.fdopen(writer, "w", encoding="utf-8", buffering=1)
             try:
-                with os.fdopen(writer, "w", encoding="utf-8", buffering=1) as out:
-                    code = self._inside(words, die_at, out)
+                code = self._inside(words, die_at, out)
+            except BaseException:  # noqa: BLE001 - an error of Kâhya: the test shows it
+                traceback.print_exc(file=out)
             finally:
                 os._exit(code)
         os.close(writer)

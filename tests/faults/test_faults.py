@@ -93,10 +93,12 @@ class Town:
 
     def check(self):
         """The journal is sound, and what it says of the last apply is what became of the hosts."""
+        if not self.sound:
+            return
         journal = self.controller.journal
-        assert not self.sound or journal.verify() == []
+        assert journal.verify() == []
         last = story.latest(journal)
-        if last and last.end and self.sound:
+        if last and last.end:
             wrong = {tuple(line.split(" ")[:2]) for line in self.controller.world.wrong()}
             for pair, outcome in last.outcomes.items():
                 stays = self.controller.world.pair(*pair).get("fault") == "sticky"
