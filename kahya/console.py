@@ -55,6 +55,19 @@ def problems(found: Sequence[Problem]) -> None:
         ERR.print(Text(_("{count} to correct.").format(count=len(found))))
 
 
+def failures(found: Sequence[str]) -> None:
+    """Print what is wrong with a plan file."""
+    for failure in found:
+        ERR.print(Text(failure, "red"))
+
+
+def refusals(found: Sequence[str]) -> None:
+    """Print what the policy refuses in a plan; beside the document that --json prints."""
+    failures(found)
+    if found:
+        ERR.print(Text(_("A plan that is refused can be neither approved nor applied.")))
+
+
 def plan(made: Plan, town: Town) -> None:
     """Print a plan: what would change, host by host, and what isn't known."""
     _found(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from kahya import approvers
 from kahya.errors import InventoryError
 from kahya.i18n import _
 from kahya.inventory_check import (
@@ -43,6 +44,7 @@ def examine(directory: Path) -> tuple[Town | None, list[Problem]]:
     """
     root = project_root(directory)
     about, problems = check_file(directory / "town.yml", "town")
+    rules = [] if problems else about.get("approval", {}).get("rules", [])
     table, more = check_file(root / "systems.yml", "systems")
     problems += more
     if broken := check_syntax(directory):
@@ -51,11 +53,32 @@ def examine(directory: Path) -> tuple[Town | None, list[Problem]]:
     systems = table["systems"] if table and not more else []
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
     problems += check_hosts(raw, systems, root)
+    problems += _check_approval(directory, rules, systems, raw)
     managed = [name for name in raw.hosts if name not in raw.groups.get("outside", ())]
     names = [system["name"] for system in systems]
     waivers, more = check_waivers(directory / "waivers.yml", managed, names)
     problems += more
     return (None if problems else _town(directory, about, systems, raw, waivers)), problems
+
+
+def _check_approval(
+    directory: Path,
+    rules: list[dict[str, Any]],
+    systems: list[dict[str, Any]],
+    raw: RawInventory,
+) -> list[Problem]:
+    buildings = list(map(plain, raw.children.get("buildings", ())))
+    people, problems = approvers.read(directory / "approvers", buildings)
+    names = {
+        "system": [s["name"] for s in systems],
+        "engine": sorted({s["engine"] for s in systems}),
+        "host": list(raw.hosts),
+        "building": buildings,
+        "group": list(raw.groups),
+    }
+    if not problems and systems:  # else every name would be called unknown
+        problems += approvers.check_rules(directory / "town.yml", rules, people, names)
+    return problems
 
 
 def project_root(directory: Path) -> Path:

@@ -22,7 +22,7 @@ from kahya.inventory_reader import RawHost, RawInventory, origin
 
 WIREGUARD_KEY_BYTES = 32
 INTERFACE_NAME_MAX = 15
-FORMATS = FormatChecker(formats=["ipv4", "date"])
+FORMATS = FormatChecker(formats=["date", "ipv4", "regex"])
 JSON_TYPES = {
     "str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean",
     "list": "array", "dict": "object",
@@ -109,13 +109,13 @@ def check_file(path: Path, schema: str) -> tuple[Any, list[Problem]]:
     data = yaml.load(path.read_text(encoding="utf-8"), _Loader)  # noqa: S506 - it is a SafeLoader
 
     def locate(where: Sequence[str | int]) -> tuple[str, int]:
-        return _relative(str(path)), _line_in(node, where)
+        return relative(str(path)), line_in(node, where)
 
     return data, list(_violations(data, schemas()[schema], locate))
 
 
 def _compose(path: Path) -> tuple[yaml.Node | None, list[Problem]]:
-    file = _relative(str(path))
+    file = relative(str(path))
     try:
         return yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader), []
     except FileNotFoundError:
@@ -154,9 +154,9 @@ def check_waivers(
     for index, waiver in enumerate(waivers):
         for key, names in (("host", tuple(hosts)), ("system", tuple(systems))):
             if names and not any(fnmatchcase(name, waiver[key]) for name in names):
-                where = _relative(str(path)), _line_in(node, [index, key]), f"[{index}].{key}"
+                where = relative(str(path)), line_in(node, [index, key]), f"[{index}].{key}"
                 message = _("{value} matches none").format(value=repr(waiver[key]))
-                problems.append(Problem(*where, message, _one_of(names)))
+                problems.append(Problem(*where, message, one_of(names)))
     return waivers, problems
 
 
@@ -169,13 +169,13 @@ def check_systems(
     for index, system in enumerate(systems):
 
         def problem(key: str, message: str, expected: str, index: int = index) -> Problem:
-            line = _line_in(node, ["systems", index, key])
-            return Problem(_relative(str(file)), line, f"systems[{index}].{key}", message, expected)
+            line = line_in(node, ["systems", index, key])
+            return Problem(relative(str(file)), line, f"systems[{index}].{key}", message, expected)
 
         if not raw.groups.get(system["group"]):
             message = _("no host is in {group!r}").format(group=system["group"])
             known = sorted(g for g, hosts in raw.groups.items() if hosts)
-            problems.append(problem("group", message, _one_of(known)))
+            problems.append(problem("group", message, one_of(known)))
         for key in ("source", "probes"):
             if not (root / system[key]).is_dir():
                 message = _("{folder!r} does not exist").format(folder=system[key])
@@ -316,7 +316,7 @@ def _problems_of(error: Any, locate: Locate, owner: str) -> Iterable[Problem]:
         known = list(error.schema.get("properties", {}))
         for name in sorted(set(error.instance) - set(known)):
             close = get_close_matches(name, known, n=1)
-            expected = close[0] if close else _one_of(known)
+            expected = close[0] if close else one_of(known)
             where = [*path, name]
             yield Problem(*locate(where), _dotted(where), _("unknown key"), expected)
     elif error.validator == "required":
@@ -334,7 +334,8 @@ def _problems_of(error: Any, locate: Locate, owner: str) -> Iterable[Problem]:
         yield Problem(*locate(path), _dotted(path), message, expected)
 
 
-def _one_of(names: Iterable[str]) -> str:
+def one_of(names: Iterable[str]) -> str:
+    """Say that one of ``names`` is expected."""
     return _("one of {names}").format(names=", ".join(names))
 
 
@@ -356,15 +357,17 @@ def _origin_of(host: RawHost, path: Sequence[str | int]) -> tuple[str, int]:
         value = value[step]
         place = origin(value) or place
     file, line = place or origin(host.tagged.get("ansible_host")) or ("hosts.yml", 0)
-    return _relative(file), line
+    return relative(file), line
 
 
-def _relative(file: str) -> str:
+def relative(file: str) -> str:
+    """Return ``file`` as seen from the current folder, if it lies there."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file
 
 
-def _line_in(node: yaml.Node | None, path: Sequence[str | int]) -> int:
+def line_in(node: yaml.Node | None, path: Sequence[str | int]) -> int:
+    """Return the line (from 1) of the deepest part of ``path`` that is in ``node``."""
     line = 1
     for step in path:
         child: yaml.Node | None = None

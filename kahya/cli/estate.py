@@ -21,7 +21,7 @@ from kahya.cli.common import (
 from kahya.i18n import _
 from kahya.inventory import examine, load
 from kahya.model import Plan
-from kahya.plan import store
+from kahya.plan import policy, store
 from kahya.plan.document import to_document
 
 EVENTS_IN_REPORT = 20
@@ -75,9 +75,13 @@ def _plan(args: argparse.Namespace) -> int:
     if args.out:
         store.write(plan, args.out)
     show_plan(plan, flow.town, args)
+    refused = policy.refusals(plan, flow.town)
+    console.refusals(refused)
     if args.out and not args.json:
         console.say(_("Written to {path}. Apply it with: kahya apply {path}").format(path=args.out))
-    return ERROR if plan.unread else DIFFERENT if plan.changes or plan.blind_spots else OK
+    return (
+        ERROR if plan.unread or refused else DIFFERENT if plan.changes or plan.blind_spots else OK
+    )
 
 
 def _show(args: argparse.Namespace) -> int:

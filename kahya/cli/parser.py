@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kahya.cli import change, estate
+from kahya.cli import approval, change, estate
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
 
@@ -53,7 +53,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    for topic in (estate, change):
+    for topic in (estate, approval, change):
         topic.register(add)
 
 

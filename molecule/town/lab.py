@@ -21,8 +21,11 @@ from blueprint import Blueprint, Machine, blueprint
 from containers import LOGIN, Container, Podman, container_name, make_room, settle, spec
 from image import image
 from mirror import Mirror, end_all
+from people import write as write_people
 from tools import LabError, missing, own, run
 from wires import Namespace, listens, ports_of
+
+from kahya.approvers import load as load_approvers
 
 ROOT = Path(__file__).resolve().parents[2]
 SSH = 22
@@ -93,6 +96,8 @@ class Lab:
                 self.blueprint = blueprint(load(self.inventory))
             wanted = self.blueprint.pick(limit)
             key = self._key()
+            people = load_approvers(self.inventory / "approvers")
+            write_people(self.directory / "people", [p.name.split("@")[0] for p in people])
             self.blueprint.write(self.directory / "blueprint.json")
             base = image(self.podman, self.say)
             self.say(f"podman works with {self.podman.choose(base)} settings")
