@@ -14,18 +14,35 @@ JINJA = {"trim_blocks": True, "lstrip_blocks": True}
 """Settings for files.template: a file looks as its template does."""
 
 
-def told(commands: Iterable[Any], *meanings: dict[str, Any]) -> list[Any]:
+def told(
+    commands: Iterable[Any], *meanings: dict[str, Any], back: dict[str, tuple[str, ...]] | None
+) -> list[Any]:
     """Return ``commands`` with what they mean together fixed to the first of them.
 
     Args:
         commands: pyinfra commands, or text.
         meanings: one for each resource: ``resource``, ``action``, ``before`` and ``after`` (lines
-            of text, "" for absent), and if need be ``risk`` and ``reversible``.
+            of text, "" for absent), and if need be ``risk``.
+        back: how it is undone, None for not at all: ``saves`` (paths), ``dumps`` (shell that puts
+            other states into files of its folder) and ``steps`` (shell, run in that folder once
+            the saved paths are back). With the risk ``cuts-path`` the steps must lead to whatever
+            state was saved, also to the one after the change: a return that cuts the path, too,
+            is itself undone.
     """
     result = [c if not isinstance(c, str) else StringCommand(c) for c in commands]
     if result:
-        result[0].meaning = meanings
+        result[0].meaning, result[0].way = meanings, back
     return result
+
+
+@operation(is_idempotent=False)
+def path_shell(commands: list[str]) -> Iterator[Any]:
+    """Run commands like server.shell; what sets them off may cut the path to the host."""
+    yield from commands
+
+
+path_shell._inner.described_as = "server.shell"
+path_shell._inner.cuts_path = True
 
 
 @operation()

@@ -10,7 +10,7 @@ from pyinfra.facts.server import Users
 from pyinfra.operations import apt, files, server, systemd
 from pyinfra.operations.util import any_changed
 
-from deploys.steps import JINJA, checked_file, sysctl
+from deploys.steps import JINJA, checked_file, path_shell, sysctl
 
 HERE = Path(__file__).parent / "templates"
 data = host.data
@@ -67,7 +67,7 @@ sshd = files.template(
     mode="600",
     **FROM_TEMPLATE,
 )
-server.shell(
+path_shell(
     name="check and reload sshd",
     commands=["sshd -t", "systemctl reload ssh"],
     _if=any_changed(banner, sshd),

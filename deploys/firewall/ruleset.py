@@ -12,8 +12,6 @@ from pyinfra.operations import files
 from deploys.steps import told
 
 PATH = "/etc/nftables.conf"
-BEFORE = "/var/lib/kahya/nftables.before"
-RETURN = "kahya-firewall-return"
 MIDDLE = "--- as intended ---"
 
 # One pass of load and list still differs from the next in its wording; two do not.
@@ -22,6 +20,8 @@ one=$(cat); printf '%s\\n' "$one" | nft -f - || exit 1
 two=$(nft -sp list ruleset); nft flush ruleset
 printf '%s\\n' "$two" | nft -f - && nft -sp list ruleset
 """
+
+SAVE = "! command -v nft >/dev/null || { echo flush ruleset; nft -s list ruleset; } >rules.nft"
 
 
 class Ruleset(FactBase):
@@ -45,12 +45,8 @@ class Ruleset(FactBase):
 
 
 @operation()
-def loaded(text: str, confirm_seconds: int) -> Iterator[Any]:
-    """Load ``text`` at once and at boot.
-
-    The previous rules return by themselves after ``confirm_seconds`` unless a new login over the
-    network succeeds first.
-    """
+def loaded(text: str) -> Iterator[Any]:
+    """Load ``text`` at once and at boot."""
     rules = host.get_fact(Ruleset, text=text)
     now, wanted = rules.get("loaded", []), rules.get("intended", text.splitlines())
     put = list(files.put._inner(StringIO(text), PATH, user="root", group="root", mode="644"))
@@ -62,9 +58,7 @@ def loaded(text: str, confirm_seconds: int) -> Iterator[Any]:
     elif put:
         before.append(f"{PATH}: other owner or mode")
         after.append(f"{PATH}: root:root 0644")
-    commands = [*_checked(text), *put]
-    if now != wanted:
-        commands = [*_checked(text), *_armed(confirm_seconds), *put, *_confirmed()]
+    commands = [*_checked(text), *put, *([f"nft -f {PATH}"] if now != wanted else [])]
     yield from told(
         commands,
         {
@@ -73,6 +67,11 @@ def loaded(text: str, confirm_seconds: int) -> Iterator[Any]:
             "before": "\n".join(before),
             "after": "\n".join(after),
             "risk": ("cuts-path",) if now != wanted else (),
+        },
+        back={
+            "saves": (PATH,),
+            "dumps": (SAVE,),
+            "steps": ("test ! -e rules.nft || nft -f rules.nft",),
         },
     )
 
@@ -94,23 +93,3 @@ def _checked(text: str) -> list[Any]:
         FileUploadCommand(StringIO(text), new),
         f"nft -c -f {new} || {{ rm -f {new}; exit 1; }}; rm -f {new}",
     ]
-
-
-def _armed(seconds: int) -> list[str]:
-    """Save the rules, and have systemd bring them back unless it is stopped in time."""
-    folder = BEFORE.rpartition("/")[0]
-    back = f"nft -f {BEFORE}; test ! -e {BEFORE}.conf || cp -p {BEFORE}.conf {PATH}"
-    timer = f"--unit={RETURN} --on-active={seconds} --timer-property=AccuracySec=1s"
-    return [
-        f"install -d -m 700 {folder}",
-        f"( echo 'flush ruleset'; nft -s list ruleset ) > {BEFORE}",
-        f"rm -f {BEFORE}.conf; test ! -e {PATH} || cp -p {PATH} {BEFORE}.conf",
-        f"systemctl stop {RETURN}.timer 2>/dev/null; systemd-run -q {timer} sh -c '{back}'",
-    ]
-
-
-def _confirmed() -> list[Any]:
-    load = StringCommand(f"nft -f {PATH}")
-    confirm = StringCommand(f"systemctl stop {RETURN}.timer")
-    confirm.fresh_login = True  # the runner logs in anew first: proof that we are not locked out
-    return [load, confirm]

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from pyinfra import host
 from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations import apt, files, systemd
 
-from deploys.steps import JINJA, sysctl
+from deploys.steps import JINJA, path_shell, sysctl
 from deploys.vpn import routes, tunnel
 
 HERE = Path(__file__).parent / "templates"
@@ -45,9 +45,10 @@ names = [wanted["name"] for wanted in data.tunnels]
 for name in host.get_fact(tunnel.TunnelNames):
     if name not in names:
         tunnel.absent(name)
-server.shell(
-    name="give the running tunnels the new key",
-    commands=[f"wg set {name} private-key {tunnel.FOLDER}/private.key" for name in names],
+KEY = f"{tunnel.FOLDER}/private.key"
+path_shell(
+    name="give the running tunnels the key",
+    commands=[f"test ! -e {KEY} || wg set {name} private-key {KEY}" for name in names],
     _if=private_key.did_change,
 )
 

@@ -7,6 +7,10 @@ from pyinfra.api import FactBase, operation
 
 from deploys.steps import told
 
+BACK = """\
+if [ -s {kept} ]; then ip {version} route replace {route}
+else ip {version} route del {route} || true; fi"""
+
 
 class HandmadeRoutes(FactBase):
     """Routes that neither the kernel nor a routing daemon made, without the default route."""
@@ -25,6 +29,8 @@ class HandmadeRoutes(FactBase):
 @operation()
 def absent(route: str) -> Iterator[Any]:
     """Remove one kernel route, named as ``ip route`` shows it."""
+    where = route.partition(" ")[0]
+    kept = f"route-{where.replace('/', '_')}"
     version = "-6" if ":" in route.partition(" ")[0] else "-4"
     yield from told(
         [f"ip {version} route del {route}"],
@@ -34,5 +40,9 @@ def absent(route: str) -> Iterator[Any]:
             "before": route,
             "after": "",
             "risk": ("cuts-path",),
+        },
+        back={
+            "dumps": (f"ip {version} route show {where} >{kept}",),
+            "steps": (BACK.format(kept=kept, version=version, route=route),),
         },
     )

@@ -50,6 +50,31 @@ class TunnelNames(FactBase):
         return sorted({line for line in output if line})
 
 
+ADDRESSES = "ip -o addr show dev {0} scope global | awk '{{print $4}}'"
+DUMP = f"""\
+if ip link show dev {{0}} up 2>/dev/null | grep -q .; then
+    wg showconf {{0}} >{{0}}.running
+    {ADDRESSES} >{{0}}.addresses
+fi"""
+RESTORE = f"""\
+systemctl daemon-reload
+if [ ! -e {{0}}.running ]; then
+    systemctl stop wg-quick@{{0}} || true
+    ip link delete dev {{0}} 2>/dev/null || true
+    exit 0
+fi
+if ! ip link show dev {{0}} up 2>/dev/null | grep -q .; then
+    systemctl stop wg-quick@{{0}} || true
+    ip link delete dev {{0}} 2>/dev/null || true
+    systemctl start wg-quick@{{0}}
+fi
+wg setconf {{0}} {{0}}.running
+if [ "$({ADDRESSES})" != "$(cat {{0}}.addresses)" ]; then
+    ip addr flush dev {{0}} scope global
+    while read -r address; do ip addr add "$address" dev {{0}}; done <{{0}}.addresses
+fi"""
+
+
 def configuration(tunnel: dict[str, Any]) -> str:
     """Return the file of ``tunnel``. The private key stays in a file of its own."""
     return f"""\
@@ -104,7 +129,20 @@ def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
             "after": "\n".join(wanted),
             "risk": ("cuts-path",) if now else (),
         },
+        back=way_back(name, now),
     )
+
+
+def way_back(name: str, now: list[str]) -> dict[str, tuple[str, ...]] | None:
+    """Return how the tunnel gets back to ``now``; an interface without a file can't be made."""
+    if _running(now) and not any(line.startswith("file") for line in now):
+        return None
+    boot = f"/etc/systemd/system/multi-user.target.wants/wg-quick@{name}.service"
+    return {
+        "saves": (f"{FOLDER}/{name}.conf", boot),
+        "dumps": (DUMP.format(name),),
+        "steps": (RESTORE.format(name),),
+    }
 
 
 def _running(lines: list[str]) -> list[str]:
@@ -129,4 +167,5 @@ def absent(name: str) -> Iterator[Any]:
             "after": "",
             "risk": ("cuts-path",),
         },
+        back=way_back(name, now),
     )

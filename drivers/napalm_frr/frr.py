@@ -186,6 +186,14 @@ class FRRDriver(Getters, NetworkDriver):
         """Tell whether a commit waits for its confirmation, whoever made it."""
         return bool(self._ask("status")["ok"]["pending"])
 
+    def last_change(self) -> str:
+        """Return what became of the last change that this driver was asked for; not NAPALM's.
+
+        "commit" (waits, or was kept at once), "confirm", "return" (by itself), "rollback", "undone"
+        (not all lines took, so none was kept), "refused", or "" for none ever.
+        """
+        return str(self._ask("status")["ok"]["last"])
+
     def discard_config(self) -> None:
         """Forget the candidate."""
         self._base = self._candidate = None

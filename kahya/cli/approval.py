@@ -6,20 +6,19 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from kahya import approvers, console
 from kahya.approvers import Approver
-from kahya.cli.common import ERROR, OK, Add, path, town_directory
+from kahya.cli.common import ERROR, OK, Add, open_journal, path, town_directory
 from kahya.errors import KahyaError, PlanError
 from kahya.i18n import _
 from kahya.inventory import load
 from kahya.journal import Entry, Journal
-from kahya.model import Plan, Town
+from kahya.model import Approval, Plan, Town
 from kahya.plan import gate, policy, signature, store, verify
-from kahya.workflow import state_folder
 
 
 def register(add: Add) -> None:
@@ -181,13 +180,11 @@ def _to_review(journal: Journal, number: int) -> Entry:
 def _open(args: argparse.Namespace) -> tuple[Town, Journal, tuple[Approver, ...]]:
     town = load(town_directory(args))
     people = approvers.load(Path(town.directory) / "approvers", town.buildings)
-    return town, Journal.in_folder(state_folder(town)), people
+    return town, open_journal(town), people
 
 
 def _used(journal: Journal) -> Callable[[str], bool]:
-    return lambda seal: any(
-        e.data.get("seal") == seal for e in journal.latest(sys.maxsize, "started")
-    )
+    return lambda seal: any(e.data["seal"] == seal for e in journal.entries("started"))
 
 
 def _ask(args: argparse.Namespace) -> None:

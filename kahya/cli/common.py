@@ -15,7 +15,7 @@ from kahya import console
 from kahya.errors import InventoryError
 from kahya.i18n import _
 from kahya.inventory import load, project_root
-from kahya.journal import Journal
+from kahya.journal import Journal, address
 from kahya.model import Plan, Town
 from kahya.plan.document import to_document
 from kahya.scope import Scope, scope
@@ -37,9 +37,13 @@ class Add(Protocol):
 
 def open_town(args: argparse.Namespace) -> tuple[Workflow, Scope]:
     town = load(town_directory(args))
-    journal = Journal.in_folder(state_folder(town))
+    journal = open_journal(town)
     progress = console.quiet if args.json or args.quiet else console.progress
     return Workflow(town, journal, progress), scope(town, args.limit, args.system)
+
+
+def open_journal(town: Town) -> Journal:
+    return Journal.in_folder(state_folder(town), address(town))
 
 
 def show_plan(plan: Plan, town: Town, args: argparse.Namespace) -> None:

@@ -18,13 +18,22 @@ from pathlib import Path
 
 from kahya.engines.ansible_meaning import Event, to_changes, to_plan, trouble_of
 from kahya.engines.base import Approved, Progress, Task, refusal
+from kahya.engines.child import running
 from kahya.errors import EngineError
+from kahya.i18n import _
 from kahya.model import Host, HostPlan, Outcome, OutcomeStatus, System, Town
 from kahya.redact import redact
 
 CALLBACKS = Path(__file__).parent / "ansible_callback"
 PARALLEL = 10  # hosts at once; each takes a process of some 60 MB here
 KEEP_SSH_SECONDS = 30  # from the plan to the apply that follows it
+IDENTIFY = {
+    "name": "Ask who the host is",
+    "ansible.builtin.raw": "cat /etc/machine-id",  # without Python on the host: 0.1 s and less
+    "changed_when": False,
+    "check_mode": False,
+    "tags": ["identity"],
+}
 LAST_LINES = 5  # of Ansible's own complaint, when it can't run at all
 
 
@@ -69,6 +78,13 @@ class AnsibleEngine:
             events = self._run(town, task.system, allowed, progress) if allowed else []
             yield from (_outcome(host, task.system, events) for host in allowed)
 
+    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:  # noqa: ARG002
+        """Say that there is no way back: Ansible's modules keep none that could be relied on."""
+        reason = _("no way back: Ansible keeps no state before; correct the inventory, plan, apply")
+        for task in tasks:
+            for host in task.hosts:
+                yield Outcome(host.name, task.system.name, "failed", reason=reason)
+
     def _run(
         self, town: Town, system: System, hosts: Sequence[Host], progress: Progress, *modes: str
     ) -> list[Event]:
@@ -80,7 +96,7 @@ class AnsibleEngine:
         command += [str(self._playbook(system))]
         reader, writer = os.pipe()
         with tempfile.TemporaryFile(dir=self.workdir) as complaint, os.fdopen(reader) as pipe:
-            process = subprocess.Popen(
+            with running(
                 command,
                 cwd=root,
                 env=self._environment(root / system.source, writer),
@@ -88,10 +104,10 @@ class AnsibleEngine:
                 stdout=complaint,
                 stderr=complaint,
                 pass_fds=[writer],
-            )
-            os.close(writer)  # Ansible's own is the last one, so the pipe ends when it does
-            events = list(_follow(pipe, town, system, progress))
-            code = process.wait()
+            ) as process:
+                os.close(writer)  # Ansible's own is the last one, so the pipe ends when it does
+                events = list(_follow(pipe, town, system, progress))
+                code = process.wait()
             if any(event["event"] == "end" for event in events):
                 return events
             complaint.seek(0)
@@ -107,6 +123,7 @@ class AnsibleEngine:
         play = {
             "hosts": "all",
             "gather_facts": False,
+            "pre_tasks": [IDENTIFY],
             "vars": {
                 "ansible_ssh_host": "{{ inventory_hostname }}",
                 "ansible_ssh_common_args": "",

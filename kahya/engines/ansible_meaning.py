@@ -32,10 +32,15 @@ def to_plan(host: Host, system: System, events: Sequence[Event]) -> HostPlan:
         if not event["checked"]:
             reason = f"{event['task']}: changes the host even in check mode; mend the role"
             return HostPlan(host.name, system.name, "error", reason=reason)
+    identity = "".join(event["id"].strip() for event in _of(host, events, "identity"))
+    if not identity:
+        reason = "/etc/machine-id can't be read: it is not known who this is"
+        return HostPlan(host.name, system.name, "error", reason=reason)
     return HostPlan(
         host.name,
         system.name,
         "ok",
+        identity=identity,
         changes=to_changes(host, system, events),
         blind_spots=tuple(_blind_spots(host, system, events)),
     )
@@ -86,7 +91,7 @@ def _change(host: Host, system: System, event: Event, restarts: set[str]) -> Cha
         diff=_diff(event),
         effect=_effect(event),
         risk=tuple(risk for risk in known if risk in risks),
-        reversible="data" not in risks,
+        reversible=False,  # see AnsibleEngine.revert
         then=tuple(event["notify"]),
     )
 

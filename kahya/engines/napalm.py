@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from difflib import unified_diff
@@ -21,8 +21,8 @@ from napalm.base.exceptions import (
 )
 
 from kahya.engines.base import Approved, Progress, Task, refusal
-from kahya.i18n import _
-from kahya.model import Change, Host, HostPlan, Outcome, System, Town, digest
+from kahya.i18n import N_, _
+from kahya.model import Change, Host, HostPlan, Outcome, OutcomeStatus, System, Town, digest
 from kahya.redact import redact
 
 PARALLEL = 25  # sessions at once; more gain nothing (docs/architecture.md)
@@ -30,8 +30,20 @@ TIMEOUT_SECONDS = 30
 RETRY_TIMEOUT_SECONDS = 6  # while waiting for a lost device: short, to notice its return soon
 UNREACHABLE = (ConnectionException, ConnectionClosedException, OSError, paramiko.SSHException)
 
+NO_WAY: dict[str, tuple[OutcomeStatus, str]] = {
+    "": ("failed", N_("no way back: no change was made on this device")),
+    "refused": ("failed", N_("no way back: the device refused the change, so nothing was changed")),
+    "rollback": ("failed", N_("no way back: it was reverted already")),
+    "return": ("reverted", N_("it had returned by itself, for nobody confirmed the change")),
+    "undone": ("reverted", N_("it had undone the change itself, for not all of it took")),
+}
+"""What a device's last change means to who wants it reverted, where there is nothing to do."""
+
 Config = dict[str, tuple[str, ...]]
 """A configuration: each top-level line with the lines below it."""
+
+Hidden = Mapping[str, str]
+"""Lines that carry a key or a password, and how they are shown."""
 
 
 class NapalmEngine:
@@ -59,6 +71,29 @@ class NapalmEngine:
             for host in task.hosts:
                 yield self._apply_one(town, task.system, host, approved, progress)
 
+    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:
+        """Have each device go back to its configuration before the last commit."""
+        for task in reversed(tasks):
+            for host in task.hosts:
+                yield self._revert_one(town, task.system, host, progress)
+
+    def _revert_one(self, town: Town, system: System, host: Host, progress: Progress) -> Outcome:
+        progress(host.name, system.name, "going back")
+        status: OutcomeStatus = "reverted"
+        reason = ""
+        try:
+            with self._device(host) as device:
+                last = device.last_change()  # of drivers that know; see drivers/napalm_frr
+                if last in NO_WAY:
+                    status, reason = NO_WAY[last]
+                else:
+                    device.rollback()
+        except UNREACHABLE as error:
+            status, reason = "unreachable", _words(error, town)
+        except NapalmException as error:
+            status, reason = "failed", _words(error, town)
+        return Outcome(host.name, system.name, status, reason=_(reason) if reason else "")
+
     def _plan_one(self, town: Town, system: System, host: Host, progress: Progress) -> HostPlan:
         progress(host.name, system.name, "comparing")
         try:
@@ -79,7 +114,7 @@ class NapalmEngine:
             text = render(town, system, host)
             with self._device(host) as device:
                 device.load_replace_candidate(config=text)
-                now, running = _compare(device, town, system, host)
+                now, running, hidden = _compare(device, town, system, host)
                 if reason := refusal(approved, now):
                     return Outcome(host.name, system.name, "refused", reason=reason)
                 if not now.changes:
@@ -88,18 +123,19 @@ class NapalmEngine:
                 deadline = time.monotonic() + town.confirm_seconds
                 before = running
                 device.commit_config(revert_in=town.confirm_seconds)
-            applied = self._confirm(town, system, host, before, deadline)
+            applied = self._confirm(town, system, host, (before, hidden), deadline)
         except UNREACHABLE as error:
             if before is None:
                 return Outcome(host.name, system.name, "unreachable", reason=_words(error, town))
             return self._await_return(town, system, host, before, str(error), progress)
         except (NapalmException, jinja2.TemplateError, ValueError) as error:
-            return Outcome(host.name, system.name, "failed", reason=_words(error, town))
+            status: OutcomeStatus = "refused" if before is None else "failed"
+            return Outcome(host.name, system.name, status, reason=_words(error, town))
         progress(host.name, system.name, "confirmed")
         return Outcome(host.name, system.name, "applied", applied)
 
     def _confirm(
-        self, town: Town, system: System, host: Host, before: Config, deadline: float
+        self, town: Town, system: System, host: Host, was: tuple[Config, Hidden], deadline: float
     ) -> tuple[Change, ...]:
         """Reach the device afresh, over the path that was changed, and only then confirm.
 
@@ -109,9 +145,11 @@ class NapalmEngine:
         while True:
             try:
                 with self._device(host, RETRY_TIMEOUT_SECONDS) as device:
-                    after = stanzas(device.get_config(retrieve="running")["running"])
+                    config = device.get_config()
+                    hidden = {**was[1], **_hidden(device, config)}
                     device.confirm_commit()
-                    return tuple(changes_between(before, after, town, system, host))
+                    after = stanzas(config["running"])
+                    return tuple(changes_between(was[0], after, hidden, town, system, host))
             except UNREACHABLE:
                 if time.monotonic() > deadline - 5:  # too late to be confirmed in time
                     raise
@@ -194,20 +232,32 @@ def stanzas(text: str) -> Config:
 
 
 def changes_between(
-    before: Config, after: Config, town: Town, system: System, host: Host
+    before: Config, after: Config, hidden: Hidden, town: Town, system: System, host: Host
 ) -> Iterator[Change]:
-    """Yield one Change for each stanza that differs."""
+    """Yield one Change for each stanza that differs; lines in ``hidden`` are shown as it says."""
     for head in dict.fromkeys([*before, *after]):
         old, new = _lines(head, before), _lines(head, after)
         if old == new:
             continue
         action = "create" if not old else "delete" if not new else "update"
+        old, new = _shown(old, new, hidden)
         diff = redact("\n".join([*unified_diff(old, new, lineterm="", n=9)][3:]), town.secrets)
         effect = {"from": old, "to": new}
+        resource = redact(hidden.get(head, head), town.secrets)
         yield Change(
-            host.name, host.building, system.name, "napalm", redact(head, town.secrets), action,
+            host.name, host.building, system.name, "napalm", resource, action,
             diff, redact(effect, town.secrets), risk=("cuts-path",),
         )  # fmt: skip
+
+
+def _shown(old: list[str], new: list[str], hidden: Hidden) -> tuple[list[str], list[str]]:
+    """Return what may be shown of both sides; that a hidden value differs is said."""
+    after = [hidden.get(line, line) for line in new]
+    before = [
+        f"{shown} (another)" if line not in new and line in hidden and shown in after else shown
+        for line, shown in ((line, hidden.get(line, line)) for line in old)
+    ]
+    return before, after
 
 
 def _lines(head: str, config: Config) -> list[str]:
@@ -216,13 +266,25 @@ def _lines(head: str, config: Config) -> list[str]:
 
 def _compare(
     device: NetworkDriver, town: Town, system: System, host: Host
-) -> tuple[HostPlan, Config]:
+) -> tuple[HostPlan, Config, Hidden]:
     """Return what the loaded candidate would change, and the running configuration."""
     config = device.get_config()
     before, after = stanzas(config["running"]), stanzas(config["candidate"])
-    changes = tuple(changes_between(before, after, town, system, host))
+    hidden = _hidden(device, config) if before != after else {}
+    changes = tuple(changes_between(before, after, hidden, town, system, host))
     base = digest({head: list(lines) for head, lines in before.items()})
-    return HostPlan(host.name, system.name, "ok", changes, base=base), before
+    identity = str(device.get_facts()["serial_number"])
+    if not identity:
+        raise ValueError("the device has no serial number: it is not known which one it is")
+    plan = HostPlan(host.name, system.name, "ok", changes, base=base, identity=identity)
+    return plan, before, hidden
+
+
+def _hidden(device: NetworkDriver, config: Mapping[str, str]) -> Hidden:
+    """Return the lines of ``config`` that the driver would not show, and what it shows instead."""
+    clean = device.get_config(sanitized=True)
+    pairs = [zip(config[k].splitlines(), clean[k].splitlines(), strict=True) for k in config]
+    return {raw.rstrip(): shown.rstrip() for both in pairs for raw, shown in both if raw != shown}
 
 
 def _words(error: Exception, town: Town) -> str:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from kahya.engines.base import Approved, Progress, Task
+from kahya.engines.child import running
 from kahya.errors import EngineError
 from kahya.model import BlindSpot, Change, HostPlan, Outcome, Town
 from kahya.redact import redact
@@ -57,6 +58,12 @@ class PyinfraEngine:
             answer = message["answer"]
             yield Outcome(**answer | {"applied": tuple(map(_change, answer["applied"]))})
 
+    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:
+        """Have each host go back to what it saved before its last apply, last system first."""
+        for message in self._run(town, tasks[::-1], progress, mode="revert"):
+            answer = message["answer"]
+            yield Outcome(**answer | {"applied": ()})
+
     def _run(
         self, town: Town, tasks: Sequence[Task], progress: Progress, **job: Any
     ) -> Iterator[dict[str, Any]]:
@@ -67,14 +74,9 @@ class PyinfraEngine:
         job |= self._job(town, tasks)
         errors = self._workdir / "pyinfra.err"
         with errors.open("w+", encoding="utf-8") as stderr:
-            process = subprocess.Popen(
-                RUNNER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr, text=True
-            )
-            try:
+            pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": stderr}
+            with running(RUNNER, **pipes, text=True) as process:
                 yield from _answers(process, json.dumps(job), due, progress)
-            finally:
-                process.kill()
-                process.wait()
         if due:
             lost = ", ".join(sorted(f"{system} on {host}" for host, system in due))
             last = errors.read_text(encoding="utf-8").strip().splitlines()[-1:]

@@ -35,7 +35,6 @@ class Meaning:
     before: str
     after: str
     risk: tuple[Risk, ...] = ()
-    reversible: bool = True
 
 
 @dataclass
@@ -51,6 +50,7 @@ class Operation:
     generate: Callable[[], Iterator[Any]]
     repeatable: bool
     commands: list[Any] = field(default_factory=list)
+    may_cut: bool = False  # said of itself: it concerns the path to the host
 
     @classmethod
     def of(cls, data: Any) -> Operation:
@@ -70,6 +70,7 @@ class Operation:
             meta=data.operation_meta,
             generate=data.command_generator,
             repeatable=function.is_idempotent,
+            may_cut=getattr(function, "cuts_path", False),
         )
 
     def title(self) -> str:
@@ -82,6 +83,12 @@ class Operation:
             verbs = ("restarted", "restart"), ("reloaded", "reload"), ("running", "start")
             return f"{next((v for k, v in verbs if self.arguments[k]), 'set')} {about}"
         return f"{self.kind} {about}".strip()
+
+    @property
+    def cuts(self) -> bool:
+        """Say whether it may cut the path to the host."""
+        told = [m for c in self.commands for m in getattr(c, "meaning", ())]
+        return self.may_cut or any("cuts-path" in m.get("risk", ()) for m in told)
 
     def triggers(self) -> list[OperationMeta] | None:
         """Return the operations whose change sets this one off; None when that can't be told."""
@@ -167,7 +174,7 @@ def _file(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
     if wanted.get("present") is False:
         if before and before[1].endswith("00"):  # what only its owner may read stays unread
             before = [*before[:2], "(private content)"]
-        return [Meaning(f"{kind} {path}", "delete", _text(before), "", reversible=False)]
+        return [Meaning(f"{kind} {path}", "delete", _text(before), "")]
     owner = dict(zip(("user", "group"), before[0][6:].split(":"), strict=True)) if before else {}
     user, group = (wanted.get(k) or owner.get(k, "root") for k in ("user", "group"))
     mode = (
@@ -224,7 +231,7 @@ def _user(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
     resource = f"user {name}"
     if not wanted["present"]:
         lines = [f"uid {now['uid']}", f"home {now['home']} (kept)", f"shell {now['shell']}"]
-        return [Meaning(resource, "delete", _text(lines), "", ("data",), reversible=False)]
+        return [Meaning(resource, "delete", _text(lines), "", ("data",))]
     home = wanted["home"] or (now or {}).get("home") or f"/home/{name}"
     keys = wanted["public_keys"]
     if keys is not None and now:
@@ -233,7 +240,7 @@ def _user(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
     after = _account(wanted, wanted, now or {})
     after += [f"key {k}" for k in ([keys] if isinstance(keys, str) else keys or [])]
     if before == after:  # only the owner or mode of a folder: say so
-        after += [f"repaired by: {_shown(c, secrets)}" for c in op.commands]
+        after += [f"repaired by: {shown(c, secrets)}" for c in op.commands]
     return [Meaning(resource, "update" if now else "create", _text(before), _text(after))]
 
 
@@ -261,7 +268,7 @@ def _sysctl(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
 
 def _service(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
     wanted, name = op.arguments, op.arguments["service"]
-    unit = name if "." in name.rsplit("@", 1)[-1] else f"{name}.service"
+    unit = unit_of(name)
     active = host.get_fact(SystemdStatus, services=[unit]).get(unit, False)
     enabled = host.get_fact(SystemdEnabled, services=[unit]).get(unit, False)
     before = ["running" if active else "stopped", "enabled" if enabled else "disabled"]
@@ -272,16 +279,22 @@ def _service(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
     return [Meaning(f"service {name}", action, _text(before), _text(after))]
 
 
+def unit_of(service: str) -> str:
+    """Return systemd's full name of ``service``."""
+    return service if "." in service.rsplit("@", 1)[-1] else f"{service}.service"
+
+
 def _timezone(host: Any, op: Operation, _: tuple[str, ...]) -> list[Meaning]:
     return [Meaning("timezone", "update", host.get_fact(Timezone), op.arguments["timezone"])]
 
 
 def _commands(_: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning]:
     """Any other operation: its meaning is the commands it runs."""
-    return [Meaning(op.title(), "run", "", _text([f"$ {_shown(c, secrets)}" for c in op.commands]))]
+    return [Meaning(op.title(), "run", "", _text([f"$ {shown(c, secrets)}" for c in op.commands]))]
 
 
-def _shown(command: Any, secrets: tuple[str, ...]) -> str:
+def shown(command: Any, secrets: tuple[str, ...]) -> str:
+    """Return a command for people; of a file that it writes, the digest."""
     if not isinstance(command, FileUploadCommand):
         return text_of(command)
     content = redact(_text(_content(command)), secrets)

@@ -21,7 +21,6 @@ from typing import Any  # noqa: E402
 
 import gevent  # noqa: E402
 from gevent.pool import Pool  # noqa: E402
-from paramiko import SSHException  # noqa: E402
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS  # noqa: E402
 from pyinfra.api.command import StringCommand  # noqa: E402
 from pyinfra.api.config import Config  # noqa: E402
@@ -32,13 +31,21 @@ from pyinfra.connectors.util import CommandOutput  # noqa: E402
 from pyinfra.context import ctx_config, ctx_host, ctx_inventory, ctx_state  # noqa: E402
 
 from kahya.engines.base import Mandate, refusal  # noqa: E402
-from kahya.engines.pyinfra_meaning import Operation, diff, effect, meanings  # noqa: E402
-from kahya.engines.pyinfra_ssh import Connection, batchable, words  # noqa: E402
-from kahya.model import BlindSpot, Change, HostPlan, Outcome, digest  # noqa: E402
+from kahya.engines.pyinfra_meaning import (  # noqa: E402
+    Operation,
+    diff,
+    effect,
+    meanings,
+    shown,
+)
+from kahya.engines.pyinfra_return import Return, way_back  # noqa: E402
+from kahya.engines.pyinfra_ssh import AS_ROOT, LOST, Connection, batchable, words  # noqa: E402
+from kahya.model import BlindSpot, Change, HostPlan, Outcome, Risk, digest  # noqa: E402
 from kahya.redact import redact  # noqa: E402
 
 CONNECT_SECONDS = 8
 AT_ONCE = 40  # connections at a time
+IDENTITY = f"{AS_ROOT}'cat /etc/machine-id'"
 
 
 class RefusedError(PyinfraError):
@@ -53,6 +60,7 @@ class HostRun:
         self.about = job["hosts"][host.name]
         self.secrets = tuple(job["secrets"])
         self.connection: Connection = host.connector
+        self.identity = ""
         self.systems = [t for t in job["tasks"] if host.name in t["hosts"]]
 
     def go(self) -> None:
@@ -69,7 +77,7 @@ class HostRun:
                 while self.systems:
                     failed = self._system(self.systems[0], failed)
                     self.systems.pop(0)
-            except (PyinfraError, OSError, EOFError, SSHException, gevent.Timeout) as error:
+            except LOST as error:
                 # This host's trouble is an answer about this host: others go on.
                 self._all("error" if self.job["mode"] == "plan" else "failed", str(error))
 
@@ -87,14 +95,20 @@ class HostRun:
         emit({"kind": "progress", "host": self.host.name, "system": task["system"], "text": text})
 
     def _prefetch(self) -> None:
-        """Read in one round trip what the last plan of this host had to read."""
+        """Read in one round trip who this is and what its last plan had to read."""
+        if self.job["mode"] == "revert":
+            return
         known = self.job["reads"].get(self.host.name, {})
         commands = {c: None for t in self.systems for c in known.get(t["system"], ())}
-        if commands:
-            self.connection.prefetch(list(commands))
+        self.connection.prefetch([IDENTITY, *commands])
+        if read := self.connection.reads.get(IDENTITY):
+            self.identity = "".join(read.output.stdout_lines).strip()
 
     def _system(self, task: dict[str, Any], failed: str) -> str:
         """Plan, and apply where wanted. Return the name of a system that failed, or ""."""
+        if self.job["mode"] == "revert":
+            self._answer(self._revert(task))
+            return ""
         self._progress(task, "reading")
         plan, operations, reads = self._plan(task)
         if self.job["mode"] == "plan":
@@ -105,11 +119,11 @@ class HostRun:
         if reason:
             self._answer(Outcome(plan.host, plan.system, "refused", reason=reason))
             return str(task["system"])
-        applied, reason = self._apply(task, operations)
+        mandate = approved.get((plan.host, plan.system), Mandate(()))
+        outcome = self._apply(task, operations, mandate)
         self.connection.reads.clear()  # what the next system finds may be different now
-        status: Any = "failed" if reason else "applied"
-        self._answer(Outcome(plan.host, plan.system, status, tuple(applied), reason))
-        return task["system"] if reason else ""
+        self._answer(outcome)
+        return "" if outcome.status == "applied" else str(task["system"])
 
     def _plan(self, task: dict[str, Any]) -> tuple[HostPlan, list[Operation], list[str]]:
         name, system = self.host.name, task["system"]
@@ -118,6 +132,8 @@ class HostRun:
                 operations = self._operations(task)
                 changes = [c for op in operations for c in self._changes(task, op, operations)]
                 reason = self._unread(reads)
+                if not self.identity:
+                    reason = reason or "/etc/machine-id can't be read: it is not known who this is"
             except Exception as error:  # noqa: BLE001 - any error of a deploy is this host's answer
                 reason = self._unread(reads) or f"{type(error).__name__}: {error}"
         if reason:
@@ -125,7 +141,7 @@ class HostRun:
         blind = [(op.title(), op.blindness()) for op in operations]
         spots = [BlindSpot(name, system, title, why) for title, why in blind if why]
         base = digest(sorted([command, read.digest(command)] for command, read in reads.items()))
-        plan = HostPlan(name, system, "ok", tuple(changes), tuple(spots), base)
+        plan = HostPlan(name, system, "ok", tuple(changes), tuple(spots), base, "", self.identity)
         return plan, operations, list(reads)
 
     def _operations(self, task: dict[str, Any]) -> list[Operation]:
@@ -146,14 +162,16 @@ class HostRun:
         """Return what pyinfra only logs: a fact that can't be read is not an absent state."""
         if self.host not in self.host.state.failed_hosts:
             return ""
-        bad = [f"{shorten(c, 90)}: {words(r.output)}" for c, r in reads.items() if not r.ok]
+        bad = [f"{self._short(c)}: {words(r.output)}" for c, r in reads.items() if not r.ok]
         return "could not be read: " + "; ".join(bad)
 
     def _changes(
         self, task: dict[str, Any], op: Operation, operations: list[Operation]
     ) -> Iterator[Change]:
-        after = [o for o in operations if op.meta in (o.triggers() or ())]
-        restarts = any(o.arguments.get("restarted") for o in after)
+        after = self._after(op, operations)
+        risks: list[Risk] = ["restart"] * any(o.arguments.get("restarted") for o in after)
+        risks += ["cuts-path"] * any(o.cuts for o in after)
+        back = way_back(self.host, op)
         for meaning in meanings(self.host, op, self.secrets):
             yield Change(
                 host=self.host.name,
@@ -164,52 +182,104 @@ class HostRun:
                 action=meaning.action,
                 diff=diff(meaning, self.secrets),
                 effect=effect(meaning, self.secrets),
-                risk=tuple(dict.fromkeys((*meaning.risk, *(("restart",) if restarts else ())))),
-                reversible=meaning.reversible,
+                risk=tuple(dict.fromkeys((*meaning.risk, *risks))),
+                reversible=back is not None,
                 then=tuple(o.title() for o in after),
             )
 
-    def _apply(self, task: dict[str, Any], operations: list[Operation]) -> tuple[list[Change], str]:
-        """Run the commands. Return what was done, told anew from it, and why it stopped early."""
-        applied: list[Change] = []
-        for op in operations:
-            if op.conditions:
-                if not all(condition() for condition in op.conditions):
-                    op.meta.set_complete(
-                        success=True, commands=[], combined_output=CommandOutput([])
-                    )
-                    continue
-                op.commands = list(op.generate())
-            if op.commands:
-                self._progress(task, op.title())
-            try:
-                done = [self._run(op, command) for command in op.commands]
-            except (PyinfraError, OSError, EOFError, SSHException, gevent.Timeout) as error:
-                op.meta.set_complete(success=False, commands=[], combined_output=CommandOutput([]))
-                return applied, f"{op.title()}: {redact(str(error), self.secrets)}"
-            op.meta.set_complete(success=True, commands=done, combined_output=CommandOutput([]))
-            op.commands = done
-            if not op.conditions:
-                with self.connection.reading():
-                    applied += self._changes(task, op, operations)
-        return applied, ""
+    @staticmethod
+    def _after(op: Operation, operations: list[Operation]) -> list[Operation]:
+        return [o for o in operations if op.meta in (o.triggers() or ())]
 
-    def _run(self, op: Operation, command: Any) -> Any:
-        if getattr(command, "fresh_login", False):
-            try:
-                self.connection.reconnect()
-            except ConnectError as error:
-                raise RefusedError(
-                    f"no new login is possible after the change ({error}); "
-                    "the host returns to its previous state by itself"
-                ) from error
+    def _apply(
+        self, task: dict[str, Any], operations: list[Operation], mandate: Mandate
+    ) -> Outcome:
+        """Save the state before and run the commands. What was done is told anew from it."""
+        name, system = self.host.name, task["system"]
+        back = Return(self.connection, system, self.about["vars"]["kahya_confirm_seconds"])
+        applied: list[Change] = []
+        try:
+            if any(op.commands for op in operations):
+                self._save(back, operations, mandate)
+            for op in operations:
+                applied += self._operate(task, op, operations, back)
+            back.confirm()
+        except LOST as error:
+            reason = str(error) or type(error).__name__
+            if not back.armed:
+                return Outcome(name, system, "failed", tuple(applied), reason)
+            returned, reason = back.await_return(reason)
+            if returned:
+                return Outcome(name, system, "failed", reason=reason)
+            return Outcome(name, system, "unreachable", tuple(applied), reason)
+        return Outcome(name, system, "applied", tuple(applied))
+
+    def _save(self, back: Return, operations: list[Operation], mandate: Mandate) -> None:
+        label = digest(sorted(mandate.changes))
+        try:
+            with self.connection.reading():
+                back.save(self.host, operations, label, resumed=mandate.resumed)
+        except LOST as error:
+            text = f"nothing was changed, for the state before could not be saved: {error}"
+            raise RefusedError(text) from error
+
+    def _operate(
+        self, task: dict[str, Any], op: Operation, operations: list[Operation], back: Return
+    ) -> list[Change]:
+        """Run one operation where its conditions hold, and return what it changed."""
+        if not all(condition() for condition in op.conditions):
+            op.meta.set_complete(success=True, commands=[], combined_output=CommandOutput([]))
+            return []
+        if op.conditions:
+            op.commands = list(op.generate())
+        if op.commands:
+            self._progress(task, op.title())
+            if op.cuts or any(o.cuts for o in self._after(op, operations)):
+                back.arm()
+        done: list[Any] = []
+        try:
+            with gevent.Timeout(back.left()):
+                for command in op.commands:
+                    self._run(op, command)
+                    done.append(command)
+        except LOST as error:
+            op.meta.set_complete(success=False, commands=[], combined_output=CommandOutput([]))
+            raise RefusedError(self._broken(op, len(done), error)) from error
+        op.meta.set_complete(success=True, commands=done, combined_output=CommandOutput([]))
+        if op.triggers():  # it followed from a change and is none of its own
+            return []
+        with self.connection.reading():
+            return list(self._changes(task, op, operations))
+
+    def _broken(self, op: Operation, done: int, error: BaseException) -> str:
+        """Say which commands of ``op`` were carried out, and which was not."""
+        said = [self._short(f"$ {shown(c, self.secrets)}") for c in op.commands]
+        parts = [f"{op.title()}: {error or type(error).__name__}", f"failed: {said[done]}"]
+        parts += [f"carried out before: {'; '.join(said[:done])}"] * bool(done)
+        return str(redact("; ".join(parts), self.secrets))
+
+    def _short(self, text: str) -> str:
+        return shorten(redact(text, self.secrets), 120)  # masked first: half a secret is one, too
+
+    def _run(self, op: Operation, command: Any) -> None:
         keys = [k for k in CONNECTOR_ARGUMENT_KEYS if k in op.settings]
         settings = {k: op.settings[k] for k in keys} | command.connector_arguments
         result = command.execute(self.host.state, self.host, settings)
         ok, output = result if isinstance(command, StringCommand) else (result, CommandOutput([]))
         if not ok:
             raise RefusedError(words(output) or "the host refused it without a word")
-        return command
+
+    def _revert(self, task: dict[str, Any]) -> Outcome:
+        name, system = self.host.name, task["system"]
+        self._progress(task, "going back")
+        back = Return(self.connection, system, self.about["vars"]["kahya_confirm_seconds"])
+        try:
+            return Outcome(name, system, "reverted", reason=back.revert())
+        except LOST as error:
+            returned, reason = True, str(error) or type(error).__name__
+            if back.armed:
+                returned, reason = back.await_return(reason)
+            return Outcome(name, system, "failed" if returned else "unreachable", reason=reason)
 
 
 @contextmanager

@@ -17,6 +17,8 @@ from hashlib import sha256
 from typing import Any
 from uuid import uuid4
 
+import gevent
+from paramiko import SSHException
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import PyinfraError
 from pyinfra.api.util import get_file_io
@@ -26,6 +28,8 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 READ_SECONDS = 60
 SEND_SECONDS = 120
 AS_ROOT = "sudo -H -n sh -c "
+LOST = (PyinfraError, OSError, EOFError, SSHException, gevent.Timeout)
+"""What may come of talking to a host."""
 
 VOLATILE = (
     ("atime=%X", re.compile(r"\b[amc]time=\d+ "), ""),  # pyinfra's File and Directory facts
@@ -115,7 +119,7 @@ class Connection(SSHConnector):
             for c in commands
         )
         # Braces: the shell takes in the whole script before its first command answers.
-        answers = self._send("sudo -H -n sh", f"{{\n:\n{script}}}\n")
+        answers = self.send("sudo -H -n sh", f"{{\n:\n{script}}}\n")
         pieces = re.split(rf"\n{mark} (\d+)\n", answers.decode(errors="replace"))
         for command, text, code in zip(commands, pieces[::2], pieces[1::2], strict=False):
             if code == "0":
@@ -129,9 +133,7 @@ class Connection(SSHConnector):
         with get_file_io(filename_or_io) as file:
             data = file.read()
         script = WRITE.format(shlex.quote(remote_filename))
-        self._send(
-            AS_ROOT + shlex.quote(script), data if isinstance(data, bytes) else data.encode()
-        )
+        self.send(AS_ROOT + shlex.quote(script), data if isinstance(data, bytes) else data.encode())
         return True
 
     def reconnect(self) -> None:
@@ -148,7 +150,7 @@ class Connection(SSHConnector):
         if self._used is not None:
             raise ReadOnlyError(f"{what}: not while planning")
 
-    def _send(self, command: str, data: str | bytes) -> bytes:
+    def send(self, command: str, data: str | bytes) -> bytes:
         """Run ``command`` with ``data`` as its standard input and return its output.
 
         Raises:

@@ -118,7 +118,13 @@ def missing(
     ``break_glass``: changes need none, and a blind spot that of anyone who may speak for it.
     """
     needs: dict[str, list[str]] = {}
-    for thing, demand in demands(plan, town):
+    asked = demands(plan, town)
+    if not (plan.authors or break_glass) and any(demand.four_eyes for _thing, demand in asked):
+        return [
+            _("the plan names no author, so nobody can tell whether four eyes saw it: ")
+            + _("make the plan again")
+        ]
+    for thing, demand in asked:
         if break_glass and isinstance(thing, Change):
             continue
         need = _need(thing, Demand(four_eyes=False) if break_glass else demand, signers, plan, town)

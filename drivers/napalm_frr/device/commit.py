@@ -72,6 +72,7 @@ def commit(base: str, prediction: str, message: str, user: str, revert_in: int |
         raise RefusedError("another commit is waiting for its confirmation")
     before = vtysh.running()
     if before != base:
+        store.record("refused", message=message, user=user)
         changed = "; ".join(text.difference(before, base)) or "the order of lines"
         raise RefusedError(
             f"the running configuration changed since the candidate was loaded: {changed}"
@@ -100,6 +101,7 @@ def _restore(before: str, left: list[str]) -> str:
             f"the commit failed ({reasons}) and the RESTORE IS INCOMPLETE: {'; '.join(remaining)}"
         )
     store.disarm()
+    store.record("undone")
     return f"the commit failed and was undone; these lines did not take: {reasons}"
 
 
@@ -156,12 +158,16 @@ def rollback() -> Answer:
 
 
 def status() -> Answer:
-    """Return {"pending": whether a commit waits, "seconds": until it returns, "message"}."""
+    """Return {"pending": whether a commit waits, "last": the last event of the history}.
+
+    With a pending one also the "seconds" until it returns, and its "message".
+    """
+    last = store.last_event()
     waiting = store.pending()
     if not waiting:
-        return {"pending": False}
+        return {"pending": False, "last": last}
     left = max(0, round(waiting["until"] - time.time()))
-    return {"pending": True, "seconds": left, "message": waiting["message"]}
+    return {"pending": True, "seconds": left, "message": waiting["message"], "last": last}
 
 
 def digest(content: str) -> str:

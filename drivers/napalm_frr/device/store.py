@@ -106,6 +106,12 @@ def record(event: str, **facts: Any) -> None:
         file.write(json.dumps({"time": int(time.time()), "event": event, **facts}) + "\n")
 
 
+def last_event() -> str:
+    """Return what was recorded last, "" when nothing ever was."""
+    lines = (read(HISTORY) or "").splitlines()
+    return str(json.loads(lines[-1])["event"]) if lines else ""
+
+
 def recall(key: str) -> str | None:
     """Return the prediction remembered under a key."""
     return read(RUN / f"staged-{key}")

@@ -28,6 +28,7 @@ description: Writes one JSON object a line to the file descriptor in KAHYA_EVENT
 PATHS = ("dest", "path")  # arguments that are told even of a task whose result is hidden
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 META = "ansible.builtin.meta"  # touches no host
+IDENTITY = "identity"  # the tag of Kâhya's own task that asks who the host is
 DEFERRED = "deferred"  # the tag of a debug task that says what cannot be predicted yet
 
 
@@ -84,7 +85,9 @@ class CallbackModule(CallbackBase):
         self._pipe.close()
 
     def _tell_ok(self, result: CallbackTaskResult) -> None:
-        if DEFERRED in result.task.tags:
+        if IDENTITY in result.task.tags:
+            self._write(event="identity", host=result.host.name, id=result.result["stdout"])
+        elif DEFERRED in result.task.tags:
             self._tell("deferred", result)
         elif result.is_changed() and not isinstance(result.task, Handler):
             self._tell("changed", result)

@@ -1,6 +1,7 @@
 """The pyinfra runner with this machine as every host: commands run here, without ssh and sudo.
 
-The host "off" can't be reached. Every command that is sent is written to KAHYA_TEST_LOG.
+The host "off" can't be reached. Every command that is sent is written to KAHYA_TEST_LOG; the ways
+back are kept in KAHYA_TEST_RETURN.
 """
 
 import os
@@ -11,7 +12,7 @@ from pathlib import Path
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 
-from kahya.engines import pyinfra_runner, pyinfra_ssh
+from kahya.engines import pyinfra_return, pyinfra_runner, pyinfra_ssh
 
 
 class Here(pyinfra_ssh.Connection):
@@ -26,7 +27,7 @@ class Here(pyinfra_ssh.Connection):
         lines += [OutputLine("stderr", line) for line in done.stderr.decode().splitlines()]
         return done.returncode == 0, CommandOutput(lines)
 
-    def _send(self, command, data):
+    def send(self, command, data):
         data = data if isinstance(data, bytes) else data.encode()
         done = _run(command.removeprefix("sudo -H -n "), data)
         if done.returncode:
@@ -43,4 +44,5 @@ def _run(command, data):
 if __name__ == "__main__":
     sys.stdin.reconfigure(encoding="utf-8")
     pyinfra_runner.Connection = Here
+    pyinfra_return.FOLDER = os.environ["KAHYA_TEST_RETURN"]
     pyinfra_runner.main()

@@ -36,7 +36,7 @@ def test_stanzas_are_what_the_text_says(config):
 
 @given(CONFIGS, CONFIGS)
 def test_one_change_for_each_stanza_that_differs(before, after):
-    changes = list(napalm.changes_between(before, after, TOWN, ROUTING, GATEWAY))
+    changes = list(napalm.changes_between(before, after, {}, TOWN, ROUTING, GATEWAY))
     differing = {h for h in {*before, *after} if before.get(h) != after.get(h)}
     assert {c.resource for c in changes} == differing
     assert len(changes) == len(differing)
@@ -50,7 +50,7 @@ def test_one_change_for_each_stanza_that_differs(before, after):
 @given(CONFIGS, CONFIGS, CONFIGS)
 def test_another_change_has_another_id(before, after, other):
     def ids(a, b):
-        return {c.resource: c.id for c in napalm.changes_between(a, b, TOWN, ROUTING, GATEWAY)}
+        return {c.resource: c.id for c in napalm.changes_between(a, b, {}, TOWN, ROUTING, GATEWAY)}
 
     one, two = ids(before, after), ids(before, other)
     for resource in one.keys() & two.keys():
@@ -75,8 +75,11 @@ class Device:
         if isinstance(self.error, ReplaceConfigException):
             raise self.error
 
-    def get_config(self):
+    def get_config(self, **_):
         return self.config
+
+    def get_facts(self):
+        return {"serial_number": "a serial number"}
 
     def commit_config(self, revert_in):
         self.committed = revert_in == TOWN.confirm_seconds

@@ -31,6 +31,7 @@ class Place:
         self.source = folder / "deploys" / "thing"
         self.source.mkdir(parents=True)
         monkeypatch.setenv("KAHYA_TEST_LOG", str(self.log))
+        monkeypatch.setenv("KAHYA_TEST_RETURN", str(folder / "return"))
         monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
         monkeypatch.setattr(pyinfra, "RUNNER", RUNNER)
         system = System("thing", {}, "pyinfra", str(self.source), "all", "", (), "L2")

