@@ -154,7 +154,17 @@ class Run:
         """Bring back what was there before, where something may have been done."""
         known = self.story.outcomes
         doubtful = [p for p in pairs if p not in known or known[p].status in KEEPS]
-        for outcome in self.fleet.revert(doubtful):
+        # What was not touched must not go back to what was there before an earlier apply.
+        untouched = {
+            (p.host, p.system)
+            for p in (self.fleet.plan(doubtful) if doubtful else ())
+            if p.status == "ok" and {c.id for c in p.changes} == {c.id for c in self._of(p)}
+        }
+        for pair in untouched:
+            words = [known[pair].reason] if pair in known else []
+            reason = "; ".join([*words, _("it is as it was before")])
+            self._note("reverted", Outcome(*pair, "reverted", reason=reason))
+        for outcome in self.fleet.revert([p for p in doubtful if p not in untouched]):
             pair = outcome.host, outcome.system
             before = known.get(pair, Outcome(*pair, "failed"))
             words = "; ".join(filter(None, [before.reason, outcome.reason]))
@@ -167,6 +177,9 @@ class Run:
 
     def _record(self, kind: str, **data: Any) -> None:
         self.journal.record(kind, self.plan.id, {"run": self.story.number, **data})
+
+    def _of(self, plan: HostPlan) -> tuple[Change, ...]:
+        return self._planned((plan.host, plan.system))
 
     def _planned(self, pair: Pair) -> tuple[Change, ...]:
         return next(p.changes for p in self.plan.host_plans if (p.host, p.system) == pair)

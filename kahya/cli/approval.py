@@ -6,7 +6,7 @@ import argparse
 import json
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from kahya.errors import KahyaError, PlanError
 from kahya.i18n import _
 from kahya.inventory import load
 from kahya.journal import Entry, Journal
-from kahya.model import Approval, Plan, Town
+from kahya.model import Plan, Town
 from kahya.plan import gate, policy, signature, store, verify
 
 

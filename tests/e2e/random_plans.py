@@ -28,7 +28,7 @@ class Generator:
     """Makes random changes in the lab and has Kâhya plan, sign and apply their repair."""
 
     def __init__(self, folder: Path, seed: int):
-        self.random = random.Random(seed)  # noqa: S311 - repeatable, not secret
+        self.random = random.Random(seed)
         self.town = load(ROOT / "inventories/lab")
         self.flow = Workflow(self.town, Journal.in_folder(folder), lambda *_: None)
         self.flow.probe = lambda _pairs: []  # whether systems work is for other tests
@@ -91,4 +91,4 @@ def main(count: int, seed: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6))  # noqa: S311
+    main(int(sys.argv[1]), int(sys.argv[2]) if len(sys.argv) > 2 else random.randrange(10**6))
