@@ -13,6 +13,7 @@ from kahya.i18n import N_
 from kahya.model import Host, ProbeResult, System, Town
 from kahya.redact import redact
 
+DETAIL_LENGTH = 600  # characters
 TIMEOUT_SECONDS = 300
 COMPLETE = (0, 1)  # pytest's exit codes: all passed, some failed
 
@@ -51,8 +52,10 @@ def run(
     except subprocess.TimeoutExpired:
         code, words = -1, f"not done after {TIMEOUT_SECONDS} s"
     lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    shown = [redact(json.loads(line), town.secrets) for line in lines]  # masked, then cut
     found = [
-        ProbeResult(system=system.name, **redact(json.loads(line), town.secrets)) for line in lines
+        ProbeResult(system=system.name, **r | {"detail": r["detail"][:DETAIL_LENGTH]})
+        for r in shown
     ]
     # A run that broke off, or passed over a host, has not shown that the host is in order.
     silent = {h.name for h in hosts}

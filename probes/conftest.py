@@ -12,7 +12,6 @@ import pytest
 import testinfra
 
 INVENTORY = json.loads(Path(os.environ["KAHYA_PROBE_JSON"]).read_text(encoding="utf-8"))
-DETAIL_LENGTH = 600
 
 
 @pytest.fixture(scope="session")
@@ -50,7 +49,7 @@ def pytest_runtest_makereport(item, call):
             "host": name_of(host) if host else "",
             "name": doc,
             "status": "error" if broken else "passed" if report.passed else "failed",
-            "detail": str(call.excinfo.value)[:DETAIL_LENGTH] if call.excinfo else "",
+            "detail": str(call.excinfo.value) if call.excinfo else "",
         }
         with Path(os.environ["KAHYA_PROBE_RESULTS"]).open("a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")

@@ -15,6 +15,7 @@ from shlex import quote
 from typing import Any
 
 import gevent
+from paramiko import SSHException
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.facts.deb import DebPackages
@@ -38,20 +39,23 @@ NO_WAY = {
 SAVE = """
 set -e
 umask 077
-mkdir -p {folder} && cd {folder}
+mkdir -p {folder}
+cd {folder}
 for armed in */armed; do
     [ ! -e "$armed" ] || {{
         echo "${{armed%/*}} was changed and waits for its confirmation; it returns by itself" >&2
         exit 1
     }}
 done
-rm -rf .new && mkdir .new
+rm -rf .new
+mkdir .new
 {files}
 (cd .new && sh ./way_back save)
 if [ -n {resumed} ] && [ ! -e {name}/returned ] && cmp -s .new/label {name}/label; then
     mv {name} .new/earlier
 fi
-rm -rf {name} && mv .new {name}
+rm -rf {name}
+mv .new {name}
 """
 
 
@@ -165,6 +169,8 @@ class Return:
             PyinfraError: it could not be saved; nothing was changed.
         """
         doing = [op for op in operations if op.commands]
+        if not doing:
+            return
         ways = [(op, way_back(host, op) or Way()) for op in doing]
         done = {id(op.meta) for op in doing}
         follow = [op for op in operations if any(id(meta) in done for meta in op.triggers() or ())]
@@ -189,27 +195,20 @@ class Return:
 
     def arm(self) -> None:
         """Have the host return by itself, unless ``confirm`` comes in time."""
-        if not self._until:
-            self._until = time.monotonic() + self.seconds
+        if not self.armed:
+            began = time.monotonic()
             self._call("arm", str(self.seconds))
+            self._until = began + self.seconds
 
     @property
     def armed(self) -> bool:
         """Say whether the host's timer runs."""
         return bool(self._until)
 
-    def left(self) -> float | None:
-        """Return the seconds in which commands may still be run; None when no timer runs.
-
-        Raises:
-            PyinfraError: the time is up.
-        """
-        if not self.armed:
-            return None
-        seconds = self._until - RESERVE_SECONDS - time.monotonic()
-        if seconds <= 0:
-            raise PyinfraError(f"not done within {self.seconds} s")
-        return seconds
+    def limit(self, words: str) -> gevent.Timeout:
+        """Return a context that raises PyinfraError(``words``) shortly before the timer ends."""
+        left = self._until - RESERVE_SECONDS - time.monotonic() if self.armed else None
+        return gevent.Timeout(left if left is None else max(left, 0.1), PyinfraError(words))
 
     def confirm(self, action: str = "confirm") -> None:
         """Log in anew over the path that was changed; only then stop the timer.
@@ -220,9 +219,8 @@ class Return:
             LOST: no login was possible, or it came too late.
         """
         if self.armed:
-            with gevent.Timeout(self.left()):
-                self._log_in()
-                self._call(action)
+            with self.limit("the path to the host is cut: no new login was possible"):
+                self._settle(action)
             self._until = 0.0
 
     def revert(self) -> str:
@@ -243,7 +241,7 @@ class Return:
             return "it had returned by itself, for nobody confirmed the change"
         if cuts:
             self._until, self._goal = time.monotonic() + self.seconds, "kept"
-        with gevent.Timeout(self.left()):
+        with self.limit("lost while it went back"):
             self._call("revert", str(self.seconds))
         self.confirm("settle")
         return ""
@@ -269,12 +267,12 @@ class Return:
         script = f"test ! -e {quote(path)} || sh {quote(path)} {_words(arguments)}"
         return self._connection.send(f"sudo -H -n sh -c {quote(script)}", "").decode()
 
-    def _log_in(self) -> None:
+    def _settle(self, action: str) -> None:
         while True:
             try:
                 self._connection.reconnect()
-            except ConnectError:
-                self.left()
+                self._call(action)
+            except (ConnectError, OSError, EOFError, SSHException):
                 gevent.sleep(0.5)
             else:
                 return

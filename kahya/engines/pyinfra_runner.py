@@ -19,7 +19,6 @@ from pathlib import Path  # noqa: E402
 from textwrap import shorten  # noqa: E402
 from typing import Any  # noqa: E402
 
-import gevent  # noqa: E402
 from gevent.pool import Pool  # noqa: E402
 from pyinfra.api.arguments import CONNECTOR_ARGUMENT_KEYS  # noqa: E402
 from pyinfra.api.command import StringCommand  # noqa: E402
@@ -199,8 +198,13 @@ class HostRun:
         back = Return(self.connection, system, self.about["vars"]["kahya_confirm_seconds"])
         applied: list[Change] = []
         try:
-            if any(op.commands for op in operations):
-                self._save(back, operations, mandate)
+            with self.connection.reading():
+                label = digest(sorted(mandate.changes))
+                back.save(self.host, operations, label, resumed=mandate.resumed)
+        except LOST as error:
+            reason = f"nothing was changed, for the state before could not be saved: {error}"
+            return Outcome(name, system, "refused", reason=reason)
+        try:
             for op in operations:
                 applied += self._operate(task, op, operations, back)
             back.confirm()
@@ -213,15 +217,6 @@ class HostRun:
                 return Outcome(name, system, "failed", reason=reason)
             return Outcome(name, system, "unreachable", tuple(applied), reason)
         return Outcome(name, system, "applied", tuple(applied))
-
-    def _save(self, back: Return, operations: list[Operation], mandate: Mandate) -> None:
-        label = digest(sorted(mandate.changes))
-        try:
-            with self.connection.reading():
-                back.save(self.host, operations, label, resumed=mandate.resumed)
-        except LOST as error:
-            text = f"nothing was changed, for the state before could not be saved: {error}"
-            raise RefusedError(text) from error
 
     def _operate(
         self, task: dict[str, Any], op: Operation, operations: list[Operation], back: Return
@@ -238,7 +233,7 @@ class HostRun:
                 back.arm()
         done: list[Any] = []
         try:
-            with gevent.Timeout(back.left()):
+            with back.limit("not done before the host's timer ends"):
                 for command in op.commands:
                     self._run(op, command)
                     done.append(command)

@@ -31,7 +31,7 @@ save() {
             fi
         done
     done <paths
-    tar --create --absolute-names --no-recursion --file saved.tar --files-from present || exit 1
+    tar --create --format=posix --absolute-names --no-recursion --file saved.tar --files-from present || exit 1
     sh -e dumps || exit 1
 }
 

@@ -25,8 +25,6 @@ from people import write as write_people
 from tools import LabError, missing, own, run
 from wires import Namespace, listens, ports_of
 
-from kahya.approvers import load as load_approvers
-
 ROOT = Path(__file__).resolve().parents[2]
 SSH = 22
 PATIENCE = 60.0
@@ -87,6 +85,7 @@ class Lab:
 
         What is there already and still fits the inventory stays as it is.
         """
+        from kahya.approvers import load as load_approvers
         from kahya.inventory import load  # a second of Ansible that only this needs
 
         if packages := missing():

@@ -17,7 +17,7 @@ NOBODY = "10.20.1.77"  # an address of merkez's network that no host has
 pytestmark = pytest.mark.usefixtures("bring_up")
 
 
-@pytest.fixture(params=CASES, ids=[c["engine"] for c in CASES])
+@pytest.fixture(params=CASES, ids=[f"{c['engine']}-{c['system']}" for c in CASES])
 def case(request):
     return request.param
 
@@ -48,6 +48,12 @@ def ask(engine, town, task, method="plan"):
     return {a.host: a for a in answers}
 
 
+def apply(engine, town, task, mandate):
+    """Return what became of the one host of ``task`` under ``mandate``."""
+    approved = {(task.hosts[0].name, task.system.name): mandate}
+    return list(engine.apply(town, [task], approved, lambda *_: None))
+
+
 def test_a_host_in_order_has_nothing_to_change(engine_and_task, town):
     engine, task = engine_and_task
     for method in ("plan", "observe"):
@@ -72,10 +78,29 @@ def test_a_change_by_hand_is_found_refused_and_repaired(case, engine_and_task, t
         assert refused.reason
     assert ask(engine, town, only)[case["host"]].changes[0].id == change.id  # and nothing was done
 
-    approved = {(case["host"], case["system"]): Mandate((change.id,))}
-    [done] = engine.apply(town, [only], approved, lambda *_: None)
-    assert (done.status, [c.id for c in done.applied]) == ("applied", [change.id])
-    assert ask(engine, town, only)[case["host"]].changes == ()
+    mandate = Mandate((change.id,), identity="another machine")
+    [refused] = apply(engine, town, only, mandate)
+    assert (refused.status, refused.applied) == ("refused", ())
+    assert "another machine" in refused.reason
+
+    mandate = Mandate((change.id,), first[case["host"]].identity)
+    assert mandate.identity
+    for _ in range(2):  # there, back, and there again
+        [done] = apply(engine, town, only, mandate)
+        assert (done.status, [c.id for c in done.applied]) == ("applied", [change.id])
+        assert ask(engine, town, only)[case["host"]].changes == ()
+        [back] = engine.revert(town, [only], lambda *_: None)
+        assert change.reversible == (back.status == "reverted") == ("no_way_back" not in case)
+        if not change.reversible:
+            assert "no way back" in back.reason
+            return
+        assert [c.id for c in ask(engine, town, only)[case["host"]].changes] == [change.id]
+        [again] = engine.revert(town, [only], lambda *_: None)
+        assert (again.status, "already" in again.reason) == ("failed", True)
+    [done] = apply(engine, town, only, mandate)
+    assert done.status == "applied"
+    [resumed] = apply(engine, town, only, replace(mandate, resumed=True))
+    assert (resumed.status, resumed.applied) == ("applied", ())  # all of it was there already
 
 
 def test_a_host_that_does_not_answer_is_unreachable_and_the_others_are_not(case, town, tmp_path):

@@ -1,6 +1,7 @@
 """The Ansible engine against Ansible itself: small roles, run on this machine."""
 
 import subprocess
+from pathlib import Path
 
 import pytest
 import yaml
@@ -238,3 +239,37 @@ def test_secrets_stay_where_they_are(bench, monkeypatch):
     kept = "".join(p.read_text(encoding="utf-8") for p in bench.work.rglob("*") if p.is_file())
     for shown in (repr(planned), repr(started), kept):
         assert SECRET not in shown
+
+
+def test_a_blind_spot_is_applied_only_when_it_was_signed_for(bench):
+    bench = bench("""
+    - name: Do what a check can't tell
+      ansible.builtin.command: touch {{ files }}/one
+    """)
+    plan = bench.plan()["here"]
+    assert plan.identity == Path("/etc/machine-id").read_text(encoding="utf-8").strip()
+    [spot] = plan.blind_spots
+
+    def apply(**mandate):
+        approved = {("here", "demo"): Mandate((), plan.identity, **mandate)}
+        return list(bench.engine.apply(bench.town, [bench.task], approved, lambda *_: None))
+
+    assert [o.status for o in apply()] == ["refused"]
+    assert not (bench.files / "one").exists()
+    assert [o.status for o in apply(blind_spots=(spot.id,))] == ["applied"]
+    assert (bench.files / "one").exists()
+
+
+def test_a_resumed_apply_does_the_rest(bench):
+    bench = bench("""
+    - name: Write several
+      ansible.builtin.copy: {content: "{{ item }}", dest: "{{ files }}/{{ item }}", mode: "0600"}
+      loop: [one, two]
+    """)
+    plan = bench.plan()["here"]
+    (bench.files / "one").write_text("one", encoding="utf-8")
+    (bench.files / "one").chmod(0o600)
+    ids = tuple(c.id for c in plan.changes)
+    approved = {("here", "demo"): Mandate(ids, plan.identity, resumed=True)}
+    [outcome] = bench.engine.apply(bench.town, [bench.task], approved, lambda *_: None)
+    assert (outcome.status, [c.id for c in outcome.applied]) == ("applied", [ids[1]])

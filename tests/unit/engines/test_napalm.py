@@ -129,3 +129,37 @@ def test_nothing_is_committed_that_was_not_approved(engine):
     device = Device(candidate="router ospf\n ospf router-id 1.1.1.1\n")
     [outcome] = engine(device).apply(TOWN, [Task(ROUTING, (GATEWAY,))], {}, lambda *_: None)
     assert (outcome.status, outcome.applied, device.committed) == ("refused", (), False)
+
+
+KEYS = "interface a\n ip ospf message-digest-key 1 md5 {0}\n"
+
+
+def test_a_key_is_shown_on_neither_side_and_that_it_differs_is_said():
+    old, new = KEYS.format("former"), KEYS.format("present")
+    shown = KEYS.format("<removed>").splitlines()[1]
+    hidden = {text.splitlines()[1]: shown for text in (old, new)}
+    before, after = napalm.stanzas(old), napalm.stanzas(new)
+    [change] = napalm.changes_between(before, after, hidden, TOWN, ROUTING, GATEWAY)
+    assert not any(key in repr(change) for key in ("former", "present"))
+    assert f"-{shown} (another)\n+{shown}" in change.diff
+    assert list(napalm.changes_between(before, before, hidden, TOWN, ROUTING, GATEWAY)) == []
+
+
+@pytest.mark.parametrize(
+    ("last", "status", "rolled"),
+    [
+        ("confirm", "reverted", True),
+        ("commit", "reverted", True),
+        ("return", "reverted", False),
+        ("undone", "reverted", False),
+        ("rollback", "failed", False),
+        ("refused", "failed", False),
+        ("", "failed", False),
+    ],
+)
+def test_only_the_last_commit_is_rolled_back_and_only_once(engine, last, status, rolled):
+    device = Device()
+    device.last_change, device.rolled = lambda: last, False
+    device.rollback = lambda: setattr(device, "rolled", True)
+    [outcome] = engine(device).revert(TOWN, [Task(ROUTING, (GATEWAY,))], lambda *_: None)
+    assert (outcome.status, device.rolled, bool(outcome.reason)) == (status, rolled, not rolled)

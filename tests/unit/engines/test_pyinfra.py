@@ -2,6 +2,7 @@
 
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from textwrap import dedent
 
@@ -51,9 +52,16 @@ class Place:
     def plan(self):
         return list(self.engine.plan(self.town, self.tasks, lambda *_: None))
 
-    def apply(self, plans):
-        approved = {(p.host, p.system): Mandate(tuple(c.id for c in p.changes)) for p in plans}
+    def apply(self, plans, **more):
+        approved = {
+            (p.host, p.system): Mandate(tuple(c.id for c in p.changes), p.identity, **more)
+            for p in plans
+        }
         return list(self.engine.apply(self.town, self.tasks, approved, lambda *_: None))
+
+    def revert(self):
+        (outcome,) = self.engine.revert(self.town, self.tasks, lambda *_: None)
+        return outcome
 
     def calls(self):
         return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
@@ -233,3 +241,133 @@ def test_base_digest_names_the_state_and_not_when_it_was_looked_at(place):
     path.write_text("y")
     (three,) = place.plan()
     assert one.base == two.base != three.base
+
+
+def test_a_blind_spot_is_applied_only_when_it_was_signed_for(place):
+    place.deploy('server.shell(commands=[f"echo told >> {HERE}/told"])')
+    (plan,) = place.plan()
+    assert place.apply([plan], blind_spots=("another",))[0].status == "refused"
+    (outcome,) = place.apply([plan], blind_spots=(plan.blind_spots[0].id,))
+    assert outcome.status == "applied"
+    assert [c.id for c in outcome.applied] == [c.id for c in plan.changes]
+    assert not plan.changes[0].reversible
+    assert (place.folder / "told").read_text() == "told\n"
+
+
+TWO = WRITE + '\nfiles.put(src=StringIO("b"), dest=f"{HERE}/new/b", mode="600")'
+
+
+def test_a_resumed_apply_does_the_rest_and_goes_back_all_the_way(place):
+    place.deploy(WRITE)
+    (place.folder / "a").write_text("old\n")
+    first = place.plan()
+    place.deploy(WRITE + '\nfiles.directory(path=f"{HERE}/new/b", mode="700")')
+    plans = place.plan()
+    # The apply of both, stopped after the first: what is saved is under the name of both.
+    blocked = place.folder / "new"
+    blocked.write_text("in the way")
+    (broken,) = place.apply(plans)
+    assert broken.status == "failed"
+    assert [c.id for c in broken.applied] == [c.id for c in first[0].changes]
+    blocked.unlink()
+    assert place.apply(plans)[0].status == "refused"
+    (outcome,) = place.apply(plans, resumed=True)
+    assert (outcome.status, [c.id for c in outcome.applied]) == (
+        "applied",
+        [plans[0].changes[1].id],
+    )
+    assert place.revert().status == "reverted"
+    assert (place.folder / "a").read_text() == "old\n"
+    assert [c.id for c in place.plan()[0].changes] == [c.id for c in plans[0].changes]
+
+
+def test_another_machine_at_the_same_address_is_refused(place):
+    place.deploy(WRITE)
+    (plan,) = place.plan()
+    assert plan.identity == Path("/etc/machine-id").read_text().strip()
+    (outcome,) = place.apply([replace(plan, identity="0" * 32)])
+    assert outcome.status == "refused"
+    assert "another machine" in outcome.reason
+
+
+def test_what_was_done_of_an_operation_that_broke_off_is_named(place):
+    place.deploy('server.shell(commands=["true one", f"echo {host.data.secret}", "ls /none", "4"])')
+    (plan,) = place.plan()
+    (outcome,) = place.apply([plan], blind_spots=(plan.blind_spots[0].id,))
+    assert outcome.status == "failed"
+    assert "failed: $ ls /none" in outcome.reason
+    assert "carried out before: $ true one; $ echo ********" in outcome.reason
+    assert "$ 4" not in outcome.reason
+    assert SECRET not in outcome.reason
+
+
+def test_the_way_back_is_exact(place):
+    place.deploy(
+        TWO
+        + """
+files.file(path=f"{HERE}/unwanted", present=False)
+files.directory(path=f"{HERE}/folder", mode="700")
+"""
+    )
+    (place.folder / "a").write_text("old\n")
+    (place.folder / "a").chmod(0o604)
+    (place.folder / "unwanted").write_text("but mine\n")
+    (place.folder / "folder").mkdir(mode=0o750)
+    (place.folder / "folder/inside").write_text("stays")
+    os.utime(place.folder / "a", (1, 1))
+    before = state(place.folder)
+    plans = place.plan()
+    assert all(c.reversible for c in plans[0].changes)
+    assert place.apply(plans)[0].status == "applied"
+    assert (place.folder / "new/b").exists()
+    assert place.revert().status == "reverted"
+    assert state(place.folder) == before
+    assert [c.id for c in place.plan()[0].changes] == [c.id for c in plans[0].changes]
+    again = place.revert()
+    assert (again.status, "reverted already" in again.reason) == ("failed", True)
+
+
+def state(folder):
+    return {
+        str(p.relative_to(folder)): (p.stat().st_mode, p.is_file() and p.read_text(), *times(p))
+        for p in folder.rglob("*")
+    }
+
+
+def times(path):
+    return (path.stat().st_mtime,) if path.is_file() else ()
+
+
+def test_going_back_has_what_depends_on_it_read_again(place):
+    place.deploy(FOLLOW)
+    (place.folder / "a").write_text("old")
+    place.apply(place.plan())
+    place.revert()
+    assert (place.folder / "told").read_text() == "told\ntold\n"
+
+
+def test_there_is_no_way_back_where_nothing_was_done(place):
+    place.deploy(WRITE)
+    outcome = place.revert()
+    assert (outcome.status, "nothing was changed" in outcome.reason) == ("failed", True)
+
+
+def test_nothing_is_changed_where_the_state_before_cannot_be_saved(place, monkeypatch):
+    place.deploy(WRITE)
+    (place.folder / "a").write_text("old")
+    plans = place.plan()
+    monkeypatch.setenv("KAHYA_TEST_RETURN", "/dev/full/return")
+    (outcome,) = place.apply(plans)
+    assert (outcome.status, outcome.applied) == ("refused", ())
+    assert "could not be saved" in outcome.reason
+    assert (place.folder / "a").read_text() == "old"
+
+
+def test_what_waits_for_its_confirmation_is_not_changed_again(place):
+    place.deploy(WRITE)
+    armed = place.folder.parent / "return/other/armed"
+    armed.parent.mkdir(parents=True)
+    armed.touch()
+    (outcome,) = place.apply(place.plan())
+    assert (outcome.status, outcome.applied) == ("refused", ())
+    assert "other was changed and waits for its confirmation" in outcome.reason
