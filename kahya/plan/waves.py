@@ -45,8 +45,9 @@ def _canary(town: Town, plan: Plan, hosts: Sequence[str]) -> str:
     chosen = town.settings.get("apply", {}).get("canary", [])
     risks = {h: {r for c in plan.changes if c.host == h for r in c.risk} for h in hosts}
 
-    def least(host: str) -> tuple[bool, bool, int]:
-        return host not in chosen, _is_gateway(town, host), len(risks[host])
+    def least(host: str) -> tuple[bool, bool, int, int]:
+        systems = sum(system.group in town.hosts[host].groups for system in town.systems)
+        return host not in chosen, _is_gateway(town, host), len(risks[host]), systems
 
     return min(hosts, key=least)
 
