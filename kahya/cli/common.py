@@ -17,6 +17,7 @@ from kahya.i18n import _
 from kahya.inventory import load, project_root
 from kahya.journal import Journal, address
 from kahya.model import Plan, Town
+from kahya.plan import markdown
 from kahya.plan.document import to_document
 from kahya.workflow import Scope, Workflow, scope, state_folder
 
@@ -48,6 +49,8 @@ def open_journal(town: Town) -> Journal:
 def show_plan(plan: Plan, town: Town, args: argparse.Namespace) -> None:
     if args.json:
         print_json(to_document(plan))
+    elif args.markdown:
+        sys.stdout.write(markdown.render(plan, town))
     else:
         console.plan(plan, town)
 

@@ -32,8 +32,7 @@ def plan_file(content: bytes) -> list[str]:
     except (ValueError, RecursionError) as error:
         return [_("is not JSON: {error}").format(error=error)]
     failures = [
-        f"{error.json_path}: {_short(error.message)}"
-        for error in _schema().iter_errors(document)
+        f"{error.json_path}: {_short(error.message)}" for error in _schema().iter_errors(document)
     ]
     if failures:  # what has not this form has no digests to compare
         return failures
