@@ -29,9 +29,15 @@ class Add(Protocol):
     """Adds a command to the parser and returns its own, for its own arguments."""
 
     def __call__(
-        self, name: str, run: Command, about: str, *, scoped: bool = False
+        self,
+        name: str,
+        run: Command,
+        about: str,
+        *,
+        scoped: bool = False,
+        to: argparse._SubParsersAction[argparse.ArgumentParser] | None = None,
     ) -> argparse.ArgumentParser:
-        """``scoped``: the command takes --limit and --system."""
+        """``scoped``: the command takes --limit and --system; ``to``: it is a part of another."""
         ...
 
 
@@ -43,6 +49,7 @@ def open_town(args: argparse.Namespace) -> tuple[Workflow, Scope]:
 
 
 def open_journal(town: Town) -> Journal:
+    """Open the town's journal: a file in its state folder, or where it says."""
     return Journal.in_folder(state_folder(town), address(town))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields, replace
@@ -23,6 +24,8 @@ from kahya.journal.tables import ENTRIES, LOCKS
 from kahya.model import Town, canonical
 
 __all__ = ["HEAD", "Anchor", "Entry", "Failure", "Holder", "Journal", "Lock", "address"]
+
+PAGE = 500  # entries that verify reads at once
 
 
 def address(town: Town) -> str:
@@ -80,15 +83,19 @@ class Journal:
         query = select(ENTRIES).order_by(ENTRIES.c.number.desc()).limit(limit)
         return self._read(query if kind is None else query.where(ENTRIES.c.kind == kind))
 
-    def entries(self, *kinds: str, plan: str | None = None, after: int = 0) -> Sequence[Entry]:
+    def entries(
+        self, *kinds: str, plan: str | None = None, after: int = 0, limit: int | None = None
+    ) -> Sequence[Entry]:
         """Return the entries after the number ``after``, oldest first.
 
         Args:
             kinds: of these kinds only; none means all.
             plan: of the plan with this id only.
             after: a number, 0 for all.
+            limit: so many at most.
         """
-        query = select(ENTRIES).order_by(ENTRIES.c.number).where(ENTRIES.c.number > after)
+        query = select(ENTRIES).order_by(ENTRIES.c.number).limit(limit)
+        query = query.where(ENTRIES.c.number > after)
         query = query.where(ENTRIES.c.kind.in_(kinds)) if kinds else query
         return self._read(query if plan is None else query.where(ENTRIES.c.plan == plan))
 
@@ -109,13 +116,13 @@ class Journal:
             anchors: what others remember of it; the head file and the plans in the journal
                 itself are asked anyway.
         """
-        check = Check()
-        with self._database.reading() as connection:
-            rows = connection.execute(select(ENTRIES).order_by(ENTRIES.c.number))
-            for row in rows.yield_per(500).mappings():
-                check.follow(dict(row))
-        remembered = self._head.read() if self._head else ""
-        own = [Anchor(str(self._head.path), remembered)] if self._head and remembered else []
+        own = [Anchor(str(self._head.path), self._head.read())] if self._head else []
+        check, last = Check(), -sys.maxsize
+        # Page by page: an apply that writes meanwhile must not wait for the whole.
+        while rows := self._page(last):
+            for row in rows:
+                check.follow(row)
+            last = rows[-1]["number"]
         return check.finish([*own, *anchors])
 
     def lock(self, town: str, holder: Holder, seconds: int, after: Holder | None = None) -> Lock:
@@ -165,6 +172,12 @@ class Journal:
         """Return the lock of the town, expired or not."""
         with self._database.reading() as connection:
             return self._lock(connection, town)
+
+    def _page(self, after: int) -> list[dict[str, Any]]:
+        query = select(ENTRIES).order_by(ENTRIES.c.number).limit(PAGE)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(ENTRIES.c.number > after))
+            return [dict(row) for row in rows.mappings()]
 
     def _read(self, query: Select[Any]) -> list[Entry]:
         with self._database.reading() as connection:
