@@ -217,10 +217,10 @@ def test_a_full_disk_says_so(tmp_path):
 def test_a_full_disk_under_the_head_file_says_so(tmp_path, monkeypatch):
     journal = Journal.in_folder(tmp_path)
 
-    def full(_):
+    def full(**_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kahya.journal.head.os.fsync", full)
+    monkeypatch.setattr("kahya.journal.head.tempfile.mkstemp", full)
     with pytest.raises(JournalError, match="No space left"):
         journal.record("applied", "", {})
     assert journal.head() == "0:"
