@@ -30,7 +30,7 @@ def register(add: Add) -> None:
     """Add the commands of this file."""
     history = add("history", _list, _("tell what was planned, decided and done"))
     history.add_argument(
-        "-n", type=int, default=SHOWN, metavar="N", help=_("the last N entries (default: 20)")
+        "-n", type=_count, default=SHOWN, metavar="N", help=_("the last N entries (default: 20)")
     )
     history.add_argument("--kind", metavar="KIND", help=_("entries of one kind, such as applied"))
     parts = history.add_subparsers(metavar="COMMAND")
@@ -42,8 +42,17 @@ def register(add: Add) -> None:
     )
     export = add("export", _export, _("print what is new as JSON lines, for a SIEM"), to=parts)
     export.add_argument(
-        "--after", type=int, metavar="N", help=_("from another entry on; 0 is from the beginning")
+        "--after",
+        type=_count,
+        metavar="N",
+        help=_("from another entry on; 0 is from the beginning"),
     )
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(_("{text} is not a number").format(text=repr(text)))
+    return int(text)
 
 
 def _list(args: argparse.Namespace) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, fields, replace
@@ -26,6 +25,7 @@ from kahya.model import Town, canonical
 __all__ = ["HEAD", "Anchor", "Entry", "Failure", "Holder", "Journal", "Lock", "address"]
 
 PAGE = 500  # entries that verify reads at once
+BIGGEST = 2**31 - 1  # an INTEGER of PostgreSQL
 
 
 def address(town: Town) -> str:
@@ -80,7 +80,7 @@ class Journal:
 
     def latest(self, limit: int, kind: str | None = None) -> Sequence[Entry]:
         """Return the last ``limit`` entries (of one kind), newest first."""
-        query = select(ENTRIES).order_by(ENTRIES.c.number.desc()).limit(limit)
+        query = select(ENTRIES).order_by(ENTRIES.c.number.desc()).limit(min(limit, BIGGEST))
         return self._read(query if kind is None else query.where(ENTRIES.c.kind == kind))
 
     def entries(
@@ -95,12 +95,14 @@ class Journal:
             limit: so many at most.
         """
         query = select(ENTRIES).order_by(ENTRIES.c.number).limit(limit)
-        query = query.where(ENTRIES.c.number > after)
+        query = query.where(ENTRIES.c.number > min(after, BIGGEST))
         query = query.where(ENTRIES.c.kind.in_(kinds)) if kinds else query
         return self._read(query if plan is None else query.where(ENTRIES.c.plan == plan))
 
     def find(self, number: int) -> Entry | None:
         """Return the entry with this number."""
+        if number > BIGGEST:
+            return None
         return next(iter(self._read(select(ENTRIES).where(ENTRIES.c.number == number))), None)
 
     def head(self) -> str:
@@ -117,7 +119,7 @@ class Journal:
                 itself are asked anyway.
         """
         own = [Anchor(str(self._head.path), self._head.read())] if self._head else []
-        check, last = Check(), -sys.maxsize
+        check, last = Check(), -BIGGEST
         # Page by page: an apply that writes meanwhile must not wait for the whole.
         while rows := self._page(last):
             for row in rows:
