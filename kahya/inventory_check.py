@@ -328,7 +328,8 @@ def _problems_of(error: Any, locate: Locate, owner: str) -> Iterable[Problem]:
         expected = f"{missing}: {about}" if about else ""
         yield Problem(*locate(path), _dotted([*path, missing]), message, expected)
     else:
-        shown = "********" if "private" in _dotted(path) else repr(error.instance)
+        hidden = "private" in _dotted(path) or error.schema.get("writeOnly")
+        shown = "********" if hidden else repr(error.instance)
         message = _("{value} is not valid").format(value=shown)
         expected = _(error.schema.get("description", ""))
         yield Problem(*locate(path), _dotted(path), message, expected)

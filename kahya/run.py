@@ -161,8 +161,8 @@ class Run:
             if p.status == "ok" and {c.id for c in p.changes} == {c.id for c in self._of(p)}
         }
         for pair in untouched:
-            words = [known[pair].reason] if pair in known else []
-            reason = "; ".join([*words, _("it is as it was before")])
+            said = known[pair].reason if pair in known else ""
+            reason = "; ".join(filter(None, [said, _("it is as it was before")]))
             self._note("reverted", Outcome(*pair, "reverted", reason=reason))
         for outcome in self.fleet.revert([p for p in doubtful if p not in untouched]):
             pair = outcome.host, outcome.system

@@ -17,6 +17,7 @@ from kahya.i18n import _
 from kahya.inventory import load, project_root
 from kahya.journal import Journal, address
 from kahya.model import Plan, Town
+from kahya.plan import markdown
 from kahya.plan.document import to_document
 from kahya.scope import Scope, scope
 from kahya.workflow import Workflow, state_folder
@@ -29,9 +30,15 @@ class Add(Protocol):
     """Adds a command to the parser and returns its own, for its own arguments."""
 
     def __call__(
-        self, name: str, run: Command, about: str, *, scoped: bool = False
+        self,
+        name: str,
+        run: Command,
+        about: str,
+        *,
+        scoped: bool = False,
+        to: argparse._SubParsersAction[argparse.ArgumentParser] | None = None,
     ) -> argparse.ArgumentParser:
-        """``scoped``: the command takes --limit and --system."""
+        """``scoped``: the command takes --limit and --system; ``to``: it is a part of another."""
         ...
 
 
@@ -43,12 +50,15 @@ def open_town(args: argparse.Namespace) -> tuple[Workflow, Scope]:
 
 
 def open_journal(town: Town) -> Journal:
+    """Open the town's journal: a file in its state folder, or where it says."""
     return Journal.in_folder(state_folder(town), address(town))
 
 
 def show_plan(plan: Plan, town: Town, args: argparse.Namespace) -> None:
     if args.json:
         print_json(to_document(plan))
+    elif args.markdown:
+        sys.stdout.write(markdown.render(plan, town))
     else:
         console.plan(plan, town)
 

@@ -36,6 +36,10 @@ def register(add: Add) -> None:
     plan.add_argument("--out", type=path, metavar="FILE", help=_("write the plan to a file"))
     show = add("show", _show, _("show a plan file"))
     show.add_argument("file", type=path)
+    for command in (plan, show):
+        command.add_argument(
+            "--markdown", action="store_true", help=_("print it as a comment for a merge request")
+        )
     drift = add(
         "drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), scoped=True
     )
@@ -77,7 +81,7 @@ def _plan(args: argparse.Namespace) -> int:
     show_plan(plan, flow.town, args)
     refused = policy.refusals(plan, flow.town)
     console.refusals(refused)
-    if args.out and not args.json:
+    if args.out and not args.json and not args.markdown:
         console.say(_("Written to {path}. Apply it with: kahya apply {path}").format(path=args.out))
     return (
         ERROR if plan.unread or refused else DIFFERENT if plan.changes or plan.blind_spots else OK

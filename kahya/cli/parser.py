@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kahya.cli import approval, change, estate
+from kahya.cli import approval, change, estate, history
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
 
@@ -41,10 +41,15 @@ def parser() -> argparse.ArgumentParser:
     commands = made.add_subparsers(required=True, metavar="COMMAND")
 
     def add(
-        name: str, run: Command, about: str, *, scoped: bool = False
+        name: str,
+        run: Command,
+        about: str,
+        *,
+        scoped: bool = False,
+        to: argparse._SubParsersAction[argparse.ArgumentParser] | None = None,
     ) -> argparse.ArgumentParser:
         parent = part if scoped else common
-        command = commands.add_parser(name, help=about, description=about, parents=[parent])
+        command = (to or commands).add_parser(name, help=about, description=about, parents=[parent])
         command.set_defaults(command=run)
         return command
 
@@ -53,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    for topic in (estate, approval, change):
+    for topic in (estate, approval, change, history):
         topic.register(add)
 
 

@@ -24,6 +24,9 @@ from kahya.model import Town, canonical
 
 __all__ = ["HEAD", "Anchor", "Entry", "Failure", "Holder", "Journal", "Lock", "address"]
 
+PAGE = 500  # entries that verify reads at once
+BIGGEST = 2**31 - 1  # an INTEGER of PostgreSQL
+
 
 def address(town: Town) -> str:
     """Return the URL of the journal's database, or "" for a file in the town's state folder.
@@ -77,23 +80,29 @@ class Journal:
 
     def latest(self, limit: int, kind: str | None = None) -> Sequence[Entry]:
         """Return the last ``limit`` entries (of one kind), newest first."""
-        query = select(ENTRIES).order_by(ENTRIES.c.number.desc()).limit(limit)
+        query = select(ENTRIES).order_by(ENTRIES.c.number.desc()).limit(min(limit, BIGGEST))
         return self._read(query if kind is None else query.where(ENTRIES.c.kind == kind))
 
-    def entries(self, *kinds: str, plan: str | None = None, after: int = 0) -> Sequence[Entry]:
+    def entries(
+        self, *kinds: str, plan: str | None = None, after: int = 0, limit: int | None = None
+    ) -> Sequence[Entry]:
         """Return the entries after the number ``after``, oldest first.
 
         Args:
             kinds: of these kinds only; none means all.
             plan: of the plan with this id only.
             after: a number, 0 for all.
+            limit: so many at most.
         """
-        query = select(ENTRIES).order_by(ENTRIES.c.number).where(ENTRIES.c.number > after)
+        query = select(ENTRIES).order_by(ENTRIES.c.number).limit(limit)
+        query = query.where(ENTRIES.c.number > min(after, BIGGEST))
         query = query.where(ENTRIES.c.kind.in_(kinds)) if kinds else query
         return self._read(query if plan is None else query.where(ENTRIES.c.plan == plan))
 
     def find(self, number: int) -> Entry | None:
         """Return the entry with this number."""
+        if number > BIGGEST:
+            return None
         return next(iter(self._read(select(ENTRIES).where(ENTRIES.c.number == number))), None)
 
     def head(self) -> str:
@@ -109,13 +118,13 @@ class Journal:
             anchors: what others remember of it; the head file and the plans in the journal
                 itself are asked anyway.
         """
-        check = Check()
-        with self._database.reading() as connection:
-            rows = connection.execute(select(ENTRIES).order_by(ENTRIES.c.number))
-            for row in rows.yield_per(500).mappings():
-                check.follow(dict(row))
-        remembered = self._head.read() if self._head else ""
-        own = [Anchor(str(self._head.path), remembered)] if self._head and remembered else []
+        own = [Anchor(str(self._head.path), self._head.read())] if self._head else []
+        check, last = Check(), -BIGGEST
+        # Page by page: an apply that writes meanwhile must not wait for the whole.
+        while rows := self._page(last):
+            for row in rows:
+                check.follow(row)
+            last = rows[-1]["number"]
         return check.finish([*own, *anchors])
 
     def lock(self, town: str, holder: Holder, seconds: int, after: Holder | None = None) -> Lock:
@@ -165,6 +174,12 @@ class Journal:
         """Return the lock of the town, expired or not."""
         with self._database.reading() as connection:
             return self._lock(connection, town)
+
+    def _page(self, after: int) -> list[dict[str, Any]]:
+        query = select(ENTRIES).order_by(ENTRIES.c.number).limit(PAGE)
+        with self._database.reading() as connection:
+            rows = connection.execute(query.where(ENTRIES.c.number > after))
+            return [dict(row) for row in rows.mappings()]
 
     def _read(self, query: Select[Any]) -> list[Entry]:
         with self._database.reading() as connection:

@@ -87,9 +87,9 @@ class Check:
         elif row["previous"] != expected:
             text = _("entry {number} doesn't follow on entry {before}: moved or put in its place")
             self._fail(number, text, before=before)
-        if entry is not None and isinstance(entry.data.get("journal"), str):
+        if entry is not None and (head := _names(entry.data)):
             where = _("{kind} entry {number}").format(kind=entry.kind, number=number)
-            self._anchors.append(Anchor(where, entry.data["journal"]))
+            self._anchors.append(Anchor(where, head))
         self._digests[number] = stored
         self._last = number, stored
 
@@ -121,6 +121,12 @@ def read(row: Mapping[str, Any]) -> Entry:
         ValueError: its data is no JSON.
     """
     return Entry(**{**row, "data": json.loads(row["data"])})
+
+
+def _names(data: Mapping[str, Any]) -> str:
+    """Return the head that a plan in ``data`` remembers, "" where there is no plan."""
+    plan = data.get("document", data)
+    return str(plan.get("journal", "")) if isinstance(plan, dict) else ""
 
 
 def _sound(row: Mapping[str, Any]) -> Entry | None:

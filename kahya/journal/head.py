@@ -15,8 +15,9 @@ from kahya.i18n import _
 class HeadFile:
     """A file with "number:digest" of the last entry that this machine has written.
 
-    Where two programs write at once it may stay one entry behind, never ahead: a power loss
-    between the journal and this file must not look like a removed entry.
+    It may stay behind (two programs that write at once, a loss of power: it is not synced, for
+    that would double the cost of an entry), but is never ahead: that would look like a removed
+    entry.
     """
 
     def __init__(self, path: Path) -> None:
@@ -29,7 +30,8 @@ class HeadFile:
             JournalError: it can't be read.
         """
         with explained(self.path):
-            return self.path.read_text(errors="replace").strip() if self.path.exists() else ""
+            # Zeros are what a loss of power may leave of a file.
+            return self.path.read_text("latin-1").strip("\0\n") if self.path.exists() else ""
 
     @contextmanager
     def following(self) -> Iterator[Callable[[str], None]]:
@@ -50,7 +52,6 @@ class HeadFile:
                     with explained(self.path):
                         file.write(head + "\n")
                         file.flush()
-                        os.fsync(descriptor)
 
                 yield prepare
             with explained(self.path):

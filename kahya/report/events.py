@@ -6,7 +6,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from kahya.i18n import Translate
+from kahya.i18n import N_, Translate
+
+STEPS = {
+    "approved": N_("Approved by {approver}"),
+    "started": N_("Apply begun by {by}; signatures: {approvals}, waves: {waves}"),
+    "wave begun": N_("Wave {name} begun: {hosts}"),
+    "wave ended": N_("Wave {name} ended; failed: {failed}"),
+    "outcome": N_("{host} {system}: {status}, changes: {applied}"),
+    "reverted": N_("{host} {system} brought back: {status}"),
+    "break-glass": N_("Glass broken by {by}: {break_glass}"),
+    "reviewed": N_("Entry {entry} reviewed by {reviewer}"),
+    "resumed": N_("The interrupted apply goes on"),
+    "aborted": N_("Apply aborted; done: {applied}, missing: {missing}"),
+    "unlocked": N_("Lock removed by {by}"),
+}
+TROUBLE = ("reverted", "break-glass", "aborted", "unlocked")
 
 
 @dataclass(frozen=True)
@@ -41,4 +56,20 @@ def sentence(event: Event, _: Translate) -> tuple[str, bool]:
             passed = sum(r["status"] == "passed" for r in results)
             text = _("Functional checks: {passed} of {count} passed")
             return text.format(passed=passed, count=len(results)), passed == len(results)
-    return event.kind, True
+    text = STEPS.get(f"{event.kind} {data.get('state', '')}".strip(), event.kind)
+    fine = event.kind not in TROUBLE and data.get("status", "applied") == "applied"
+    return _(text).format_map(_Told(data, _)), fine and not data.get("failed")
+
+
+class _Told(dict[str, str]):
+    """What an entry says, as words: a list of things is a number, what it doesn't say a dash."""
+
+    def __init__(self, data: Mapping[str, Any], _: Translate) -> None:
+        for name, value in data.items():
+            if isinstance(value, list) and value and all(isinstance(item, str) for item in value):
+                self[name] = ", ".join(value)
+            else:
+                self[name] = str(len(value)) if isinstance(value, list) else _(str(value))
+
+    def __missing__(self, name: str) -> str:
+        return "–"

@@ -8,14 +8,17 @@ of its own, and listens on a socket in it only.
 import contextlib
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
+import time
 from itertools import count
 from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import OperationalError
 
 from kahya.journal import Journal
 
@@ -37,28 +40,41 @@ def postgres():
 
 @contextlib.contextmanager
 def throwaway_server(binaries):
-    root = os.geteuid() == 0  # PostgreSQL refuses to run as root
-    user = "nobody" if root else None
+    user = "nobody" if os.geteuid() == 0 else None  # PostgreSQL refuses to run as root
     with tempfile.TemporaryDirectory(prefix="kahya-pg-") as folder:
-        if root:
+        if user:
             shutil.chown(folder, user)
-        data = f"{folder}/data"
+        about = {"user": user, "cwd": folder, "env": {"PATH": "/usr/bin:/bin"}}
+        init = [binaries / "initdb", "-D", "data", "-U", "kahya", "-A", "trust", "-E", "UTF8", "-N"]
+        subprocess.run(init, **about, check=True, capture_output=True)
+        # It ends with the tests, however these end.
+        command = ["setpriv", "--pdeathsig", "QUIT", binaries / "postgres", "-D", "data"]
+        command += ["-k", folder, "-c", "listen_addresses=", "-c", "fsync=off"]
+        url = make_url(f"postgresql+psycopg://kahya@/postgres?host={folder}")
+        with (
+            Path(f"{folder}/log").open("wb") as log,
+            subprocess.Popen(command, **about, stdout=log, stderr=log) as server,
+        ):
+            try:
+                await_server(url)
+                yield url
+            finally:
+                server.send_signal(signal.SIGQUIT)
 
-        def run(*command):
-            done = subprocess.run(
-                command, user=user, cwd=folder, env={"PATH": "/usr/bin:/bin"}, check=False,
-                stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-            )  # fmt: skip
-            assert done.returncode == 0, done.stdout
 
-        run(binaries / "initdb", "-D", data, "-U", "kahya", "-A", "trust", "-E", "UTF8", "-N")
-        options = f"-k {folder} -c listen_addresses= -c fsync=off"
-        # The server would hold a pipe open for ever; its log is a file.
-        run(binaries / "pg_ctl", "-w", "-D", data, "-l", f"{folder}/log", "-o", options, "start")
+def await_server(url):
+    """Wait until the server answers, for ten seconds at most."""
+    engine, end = create_engine(url), time.monotonic() + 10
+    while True:
         try:
-            yield make_url(f"postgresql+psycopg://kahya@/postgres?host={folder}")
-        finally:
-            run(binaries / "pg_ctl", "-D", data, "-m", "immediate", "stop")
+            engine.connect().close()
+        except OperationalError:
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.1)
+        else:
+            engine.dispose()
+            return
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])

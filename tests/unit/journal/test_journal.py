@@ -58,6 +58,9 @@ def test_entries_are_chosen_by_kind_plan_and_number(journal):
     assert numbers(journal.entries("planned", plan="b")) == [3]
     assert numbers(journal.latest(3)) == [4, 3, 2]
     assert numbers(journal.latest(1, "planned")) == [3]
+    huge = 10**30
+    assert numbers(journal.latest(huge)) == [4, 3, 2, 1]
+    assert (journal.find(huge), journal.entries(after=huge)) == (None, [])
 
 
 def test_what_has_no_canonical_form_is_not_recorded(journal, tmp_path):
@@ -217,10 +220,10 @@ def test_a_full_disk_says_so(tmp_path):
 def test_a_full_disk_under_the_head_file_says_so(tmp_path, monkeypatch):
     journal = Journal.in_folder(tmp_path)
 
-    def full(_):
+    def full(**_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("kahya.journal.head.os.fsync", full)
+    monkeypatch.setattr("kahya.journal.head.tempfile.mkstemp", full)
     with pytest.raises(JournalError, match="No space left"):
         journal.record("applied", "", {})
     assert journal.head() == "0:"

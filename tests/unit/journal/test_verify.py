@@ -60,6 +60,18 @@ def test_an_altered_entry_is_found(filled, database):
     assert messages(filled) == ["entry 4 was altered"]
 
 
+@pytest.mark.parametrize("spelt", ["""{"status":"x",""", """{ """])
+def test_the_same_spelt_otherwise_is_found(filled, database, spelt):
+    with database.begin() as connection:
+        old = connection.scalar(text("SELECT data FROM entries WHERE number = 4"))
+        assert json.loads(spelt + old[1:]) == json.loads(
+            old
+        )  # other readers take the first "status"
+        update = text("UPDATE entries SET data = :data WHERE number = 4")
+        connection.execute(update, {"data": spelt + old[1:]})
+    assert messages(filled) == ["entry 4 was altered"]
+
+
 def test_a_removed_entry_is_found(filled, database):
     run(database, "DELETE FROM entries WHERE number = 3")
     assert messages(filled) == ["before entry 4, entries were removed: 3"]
