@@ -26,6 +26,13 @@ MARKS = {
     "install": ("+", "green"),
     "remove": ("-", "red"),
 }
+# What would move the cursor, colour or turn around the text: a diff must not hide a part of itself.
+HIDDEN = {
+    code: f"\\u{code:04x}"
+    for code in (*range(32), *range(127, 160), *range(0x200B, 0x2010), *range(0x2028, 0x202F),
+                 *range(0x2066, 0x206A), 0xFEFF)
+    if chr(code) not in "\t\n"
+}  # fmt: skip
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
 
@@ -61,7 +68,7 @@ def problems(found: Sequence[Problem]) -> None:
 def failures(found: Sequence[str]) -> None:
     """Print what is wrong with a plan file."""
     for failure in found:
-        ERR.print(Text(failure, "red"))
+        ERR.print(_text(failure, "red"))
 
 
 def refusals(found: Sequence[str]) -> None:
@@ -228,14 +235,19 @@ def systems(town: Town) -> None:
     OUT.print(table)
 
 
+def _text(text: str, style: str = "") -> Text:
+    """Return what others wrote so that all of it can be seen."""
+    return Text(text.translate(HIDDEN), style)
+
+
 def _changes(changes: Iterable[Change], town: Town) -> None:
     for host, group in groupby(changes, key=lambda c: c.host):
         building = town.buildings[town.hosts[host].building].title if host in town.hosts else ""
         OUT.print(Text(f"{host} · {building}", "bold"))
         for change in group:
             _headline(change)
-            for line in change.diff.splitlines():
-                OUT.print(Text("      " + line, COLOURS.get(line[:1], "dim")))
+            for line in filter(None, change.diff.split("\n")):
+                OUT.print(_text("      " + line, COLOURS.get(line[:1], "dim")))
 
 
 def _headline(change: Change) -> None:
@@ -245,7 +257,7 @@ def _headline(change: Change) -> None:
     OUT.print(
         Text.assemble(
             (f"  {mark} ", colour),
-            f"{change.host} {change.system}: {change.resource} ({change.action}) ",
+            _text(f"{change.host} {change.system}: {change.resource} ({change.action}) "),
             (change.id, "dim"),
             (f"  {' · '.join(notes)}" if notes else "", "magenta"),
         )
@@ -255,10 +267,10 @@ def _headline(change: Change) -> None:
 def _unsure(made: Plan) -> None:
     for spot in made.blind_spots:
         text = f"  ? {spot.host} {spot.system}: {spot.resource}: {spot.reason}"
-        OUT.print(Text(text, "magenta"))
+        OUT.print(_text(text, "magenta"))
     for unread in made.unread:
         text = f"  ! {unread.host} {unread.system}: {_(unread.status)}: {unread.reason}"
-        OUT.print(Text(text, "red"))
+        OUT.print(_text(text, "red"))
     if made.unread:
         counts = Counter(_(p.status) for p in made.unread)
         shown = ", ".join(f"{n} {status}" for status, n in counts.items())

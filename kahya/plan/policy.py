@@ -197,7 +197,7 @@ def _matching(
 def _facts(thing: Thing, town: Town) -> dict[str, Any]:
     """Return what a rule may look at. What a blind spot would do isn't known: nothing matches."""
     change = thing if isinstance(thing, Change) else None
-    lines = change.diff.splitlines() if change else []
+    lines = change.diff.split("\n") if change else []  # splitlines() would cut at more
     host = town.hosts.get(thing.host)
     return {
         "system": [thing.system],

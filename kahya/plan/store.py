@@ -66,7 +66,7 @@ def _write(document: dict[str, Any], path: Path, *, replace: bool) -> None:
         raise PlanError(message) from error
 
 
-def as_text(document: dict[str, Any]) -> str:
+def as_text(document: object) -> str:
     """Return what the file that holds ``document`` says, byte for byte."""
     return json.dumps(document, ensure_ascii=False, indent=1) + "\n"
 
@@ -121,6 +121,7 @@ def read_approval(path: Path) -> Approval:
 def _read(path: Path, hint: str) -> dict[str, Any]:
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
+        as_text(document).encode()  # JSON can spell half a letter, which no digest is made of
     except OSError as error:
         message = _("{path} can't be read: {error}").format(path=path, error=error.strerror)
         raise PlanError(message) from error

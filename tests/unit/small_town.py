@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from kahya.model import Approval, BlindSpot, Change, Host, HostPlan, Plan, System, Town
+from kahya.model import Approval, BlindSpot, Building, Change, Host, HostPlan, Plan, System, Town
 from kahya.plan import signature
 
 PLACES = {"gw-merkez": "merkez", "db-merkez": "merkez", "pc-fen": "fen_isleri"}
@@ -18,8 +18,9 @@ def town(rules):
     systems = tuple(
         System(name, {}, "pyinfra", "", group, "", (), "L2") for name, group in GROUPS.items()
     )
+    buildings = {name: Building(name, name, 1, "") for name in PLACES.values()}
     settings = {"approval": {"rules": rules}}
-    return Town("ornek", "", "", "en", 30, {}, hosts, {}, systems, (), settings)
+    return Town("ornek", "", "", "en", 30, buildings, hosts, {}, systems, (), settings)
 
 
 def change(host, system="base", building="", diff="-a\n+b", risk=(), reversible=True):

@@ -68,3 +68,17 @@ def test_what_is_no_plan_is_refused_with_a_hint(tmp_path, text):
     with pytest.raises(PlanError) as caught:
         store.read(path)
     assert caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["{}", "[]", '{"seal": 1, "approver": "a", "at": "", "blind_spots": [], "signature": ""}',
+     '{"seal": "", "approver": "a", "at": "", "blind_spots": "x", "signature": ""}',
+     '{"seal": "", "approver": "a", "at": "", "blind_spots": [], "signature": "\\ud800"}',
+     '{"seal": "", "approver": "a", "at": "", "blind_spots": [], "signature": "", "more": ""}'],
+)  # fmt: skip
+def test_what_is_no_approval_is_refused_with_a_hint(tmp_path, text):
+    (tmp_path / "plan.json.a.approval").write_text(text)
+    with pytest.raises(PlanError) as caught:
+        store.read_approvals(tmp_path / "plan.json")
+    assert caught.value.hint
