@@ -159,6 +159,11 @@ class Change:
         meaning = [self.host, self.system, self.resource, self.action, self.effect]
         return digest(meaning)[:16]
 
+    @cached_property
+    def mark(self) -> str:
+        """Return the digest of all of it: what an approver was shown belongs to what is approved."""
+        return digest(asdict(self))
+
 
 @dataclass(frozen=True)
 class BlindSpot:

@@ -122,7 +122,7 @@ class Run:
         # The gate let the plan in, so every blind spot of it is signed for.
         return {
             (p.host, p.system): Mandate(
-                tuple(c.id for c in p.changes),
+                tuple(c.mark for c in p.changes),
                 p.identity,
                 tuple(spot.id for spot in p.blind_spots),
                 (p.host, p.system) in doubt,

@@ -16,7 +16,7 @@ Progress = Callable[[str, str, str], None]
 class Mandate:
     """What may be done to one system of one host.
 
-    Exactly the ``changes`` (ids), on the machine that says it is ``identity``, leaving only the
+    Exactly the ``changes`` (their marks), on the machine that says it is ``identity``, leaving only the
     ``blind_spots`` (ids) that were signed for. ``resumed``: an interrupted apply goes on, so that
     some of the changes may be there already.
     """
@@ -91,7 +91,7 @@ def refusal(approved: Approved, now: HostPlan) -> str:
     blind = [s for s in now.blind_spots if not s.deferred and s.id not in mandate.blind_spots]
     if blind:
         return "has blind spots: " + "; ".join(f"{s.resource}: {s.reason}" for s in blind)
-    found = {c.id: c for c in now.changes}
+    found = {c.mark: c for c in now.changes}
     extra = [c.resource for i, c in found.items() if i not in mandate.changes]
     missing = 0 if mandate.resumed else len(set(mandate.changes) - found.keys())
     if extra or missing:

@@ -37,7 +37,7 @@ def apply(folder, name, tell):
     """Apply it and return the outcome."""
     town, engine, task, _ = prepare(folder, name)
     [plan] = engine.plan(town, [task], lambda *_: None)
-    approved = {("gw-fen", name): Mandate(tuple(c.id for c in plan.changes), plan.identity)}
+    approved = {("gw-fen", name): Mandate(tuple(c.mark for c in plan.changes), plan.identity)}
     [outcome] = engine.apply(town, [task], approved, tell)
     return outcome
 

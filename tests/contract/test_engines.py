@@ -78,12 +78,12 @@ def test_a_change_by_hand_is_found_refused_and_repaired(case, engine_and_task, t
         assert refused.reason
     assert ask(engine, town, only)[case["host"]].changes[0].id == change.id  # and nothing was done
 
-    mandate = Mandate((change.id,), identity="another machine")
+    mandate = Mandate((change.mark,), identity="another machine")
     [refused] = apply(engine, town, only, mandate)
     assert (refused.status, refused.applied) == ("refused", ())
     assert "another machine" in refused.reason
 
-    mandate = Mandate((change.id,), first[case["host"]].identity)
+    mandate = Mandate((change.mark,), first[case["host"]].identity)
     assert mandate.identity
     for _ in range(2):  # there, back, and there again
         [done] = apply(engine, town, only, mandate)

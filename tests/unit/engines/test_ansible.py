@@ -55,7 +55,7 @@ class Bench:
 
     def apply(self, approved):
         pairs = {
-            (p.host, "demo"): Mandate(tuple(c.id for c in p.changes)) for p in approved.values()
+            (p.host, "demo"): Mandate(tuple(c.mark for c in p.changes)) for p in approved.values()
         }
         return {
             o.host: o for o in self.engine.apply(self.town, [self.task], pairs, lambda *_: None)
@@ -269,7 +269,7 @@ def test_a_resumed_apply_does_the_rest(bench):
     plan = bench.plan()["here"]
     (bench.files / "one").write_text("one", encoding="utf-8")
     (bench.files / "one").chmod(0o600)
-    ids = tuple(c.id for c in plan.changes)
+    ids = tuple(c.mark for c in plan.changes)
     approved = {("here", "demo"): Mandate(ids, plan.identity, resumed=True)}
     [outcome] = bench.engine.apply(bench.town, [bench.task], approved, lambda *_: None)
     assert (outcome.status, [c.id for c in outcome.applied]) == ("applied", [ids[1]])

@@ -54,7 +54,7 @@ class Place:
 
     def apply(self, plans, **more):
         approved = {
-            (p.host, p.system): Mandate(tuple(c.id for c in p.changes), p.identity, **more)
+            (p.host, p.system): Mandate(tuple(c.mark for c in p.changes), p.identity, **more)
             for p in plans
         }
         return list(self.engine.apply(self.town, self.tasks, approved, lambda *_: None))

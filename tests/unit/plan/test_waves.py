@@ -36,7 +36,7 @@ def test_the_whole_town():
         ("fen_isleri", ["gw-fen"]),
         ("itfaiye", ["pc-itfaiye"]),
         ("itfaiye", ["gw-itfaiye"]),
-        ("merkez", ["db-merkez"]),
+        ("merkez", ["db-merkez", "ws-merkez"]),
         ("merkez", ["gw-merkez"]),
     ]
 
