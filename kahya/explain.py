@@ -1,4 +1,4 @@
-"""Gathers what is needed to tell what each difference means: the journal, and the plan back then."""
+"""Gathers what tells the meaning of a difference: the journal, and the plan as of back then."""
 
 from __future__ import annotations
 

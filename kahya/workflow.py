@@ -9,11 +9,11 @@
 
 from __future__ import annotations
 
-import subprocess
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatch
@@ -22,8 +22,11 @@ from itertools import groupby
 from pathlib import Path
 
 from kahya import probes, ssh
+from kahya.checkout import commit
 from kahya.engines.base import Approved, Engine, Mandate, Progress, Task
 from kahya.errors import EngineError, InventoryError, PlanError
+from kahya.explain import explain
+from kahya.finding import Look
 from kahya.i18n import N_, _
 from kahya.inventory import project_root
 from kahya.journal import Journal
@@ -124,12 +127,21 @@ class Workflow:
         self.journal.record("planned", plan.id, to_document(plan))
         return plan
 
-    def check_drift(self, part: Scope) -> Plan:
-        """Look what differs from the intent now; the answer is a plan to repair it."""
+    def check_drift(self, part: Scope) -> Look:
+        """Look what differs from the intent now, and tell what each difference means."""
         with self._engines(()) as engines:
             plan = self._plan(part, engines, lambda engine: engine.observe)
-        self.journal.record("observed", plan.id, to_document(plan))
-        return plan
+        look = explain(plan, self.town, self.journal, self._ask_if)
+        self.journal.record("observed", plan.id, to_document(plan) | look.document)
+        return look
+
+    def _ask_if(self, town: Town, pairs: Collection[tuple[str, str]]) -> tuple[HostPlan, ...]:
+        """Ask what would change if the inventory were ``town``."""
+        other = copy(self)
+        other.town = town
+        with other._engines(()) as engines:  # noqa: SLF001 - it is ourselves
+            due = other._tasks(pairs)  # noqa: SLF001
+            return other._ask(due, engines, lambda engine: engine.plan)  # noqa: SLF001
 
     def apply_plan(self, plan: Plan, via_wan: Collection[str] = ()) -> Result:
         """Apply exactly ``plan``, system by system in the order of systems.yml, and look again.
@@ -171,7 +183,7 @@ class Workflow:
                     return False
         return True
 
-    def examine(self, part: Scope) -> tuple[Plan, list[ProbeResult]]:
+    def examine(self, part: Scope) -> tuple[Look, list[ProbeResult]]:
         """Look for drift and run the probes, both at once."""
         with ThreadPoolExecutor(1) as pool:
             drift = pool.submit(self.check_drift, part)
@@ -226,7 +238,7 @@ class Workflow:
         pairs = {(h, s.name) for h in part.hosts for s in part.systems}
         return Plan(
             town=self.town.name,
-            commit=self._commit(),
+            commit=commit(self.root),
             tools={name: version(name) for name in TOOLS},
             created=_iso(now),
             expires=_iso(now + PLAN_VALID),
@@ -309,10 +321,10 @@ class Workflow:
             raise PlanError(
                 message.format(one=plan.town, other=self.town.name), _("Name the town with -i.")
             )
-        if plan.commit != self._commit():
+        if plan.commit != commit(self.root):
             message = _("the plan was made from commit {one}, and the inventory is at {other}")
             raise PlanError(
-                message.format(one=plan.commit[:12], other=self._commit()[:12]),
+                message.format(one=plan.commit[:12], other=commit(self.root)[:12]),
                 _("Make the plan again."),
             )
         if plan.expires < _iso(datetime.now(UTC)):
@@ -324,12 +336,6 @@ class Workflow:
                 _("the plan could not read {hosts}").format(hosts=names),
                 _("Mend what it says about them, or plan the others alone with --limit."),
             )
-
-    def _commit(self) -> str:
-        """Return the commit of the checkout, with ``+`` where files differ from it."""
-        command = ["git", "-C", str(self.root), "describe", "--always", "--abbrev=40", "--dirty=+"]
-        found = subprocess.run(command, capture_output=True, text=True, check=False)
-        return found.stdout.strip() or "none"
 
     @contextmanager
     def _engines(self, via_wan: Collection[str]) -> Iterator[dict[EngineName, Engine]]:
