@@ -44,8 +44,9 @@ def commit(root: Path) -> str:
     if not any(lines):
         return head
     files = hashlib.sha256()
+    top = root / _ask(root, "rev-parse", "--show-cdup").decode().strip()
     for name in sorted({line[3:] for line in lines if line}):
-        files.update(b"%b\0%b\0" % (name, _content(root / os.fsdecode(name))))
+        files.update(b"%b\0%b\0" % (name, _content(top / os.fsdecode(name))))
     return f"{head}+{files.hexdigest()[:8]}"
 
 
@@ -89,8 +90,8 @@ def person(root: Path) -> str:
 def commit_of(root: Path, name: str) -> str | None:
     """Return the full name of a commit, or None where this repository doesn't have it."""
     # The end of the options stands before: a name is never taken for one.
-    found = _ask(root, "rev-parse", "--verify", "--quiet", "--end-of-options", name + "^{commit}")
-    return found.decode().strip() or None
+    words = ("--verify", "--quiet", "--end-of-options", name + "^{commit}")
+    return _ask(root, "rev-parse", *words).decode().strip() or None
 
 
 @contextmanager
@@ -115,10 +116,11 @@ def at_commit(root: Path, name: str) -> Iterator[Path]:
             _("Apply from a clean checkout, and fetch the whole history."),
         )
     with tempfile.TemporaryDirectory(prefix=BEFORE) as private, _held(Path(private)):
-        files = Path(private) / "files"
+        whole = Path(private) / "files"
+        files = whole / _ask(root, "rev-parse", "--show-prefix").decode().strip()
         index = {**os.environ, "GIT_INDEX_FILE": f"{private}/index"}
         _git(root, "read-tree", name, env=index)
-        _git(root, "checkout-index", "--all", f"--prefix={files}/", env=index)
+        _git(root, "checkout-index", "--all", f"--prefix={whole}/", env=index)
         ignored = ("--others", "--ignored", "--exclude-standard", "--directory")
         kept = _git(root, "ls-files", "-z", *ignored, "--", "inventories")
         for item in [b".kahya", *filter(None, kept.split(b"\0"))]:

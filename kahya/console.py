@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from itertools import groupby
 
 from rich.console import Console
@@ -11,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from kahya.errors import KahyaError
+from kahya.finding import Finding, Look, sentences
 from kahya.i18n import _
 from kahya.inventory_check import Problem
 from kahya.journal import Lock
@@ -80,32 +82,48 @@ def refusals(found: Sequence[str]) -> None:
 
 def plan(made: Plan, town: Town) -> None:
     """Print a plan: what would change, host by host, and what isn't known."""
-    _found(
-        made,
-        town,
-        _("Plan {id}: {count} changes on {hosts} hosts."),
-        _("Nothing to change: {count} readings agree with the inventory."),
-    )
-
-
-def drift(found: Plan, town: Town) -> None:
-    """Print what differs from the inventory now."""
-    _found(
-        found,
-        town,
-        _("Drift: {count} differences on {hosts} hosts."),
-        _("No drift: {count} readings agree with the inventory."),
-    )
-
-
-def _found(made: Plan, town: Town, some: str, none: str) -> None:
     _changes(made.changes, town)
     _unsure(made)
     if made.changes:
+        text = _("Plan {id}: {count} changes on {hosts} hosts.")
         hosts = {change.host for change in made.changes}
-        say(some.format(id=made.id, count=len(made.changes), hosts=len(hosts)))
+        say(text.format(id=made.id, count=len(made.changes), hosts=len(hosts)))
     elif not made.unread and not made.blind_spots:
-        say(none.format(count=len(made.host_plans)))
+        text = _("Nothing to change: {count} readings agree with the inventory.")
+        say(text.format(count=len(made.host_plans)))
+
+
+def drift(look: Look, town: Town) -> None:
+    """Print what differs from the inventory now, sorted by what it means."""
+    parts = (
+        (_("Drift: the host left what was applied"), look.of("drift")),
+        (_("Pending: the repository is ahead, nobody has applied it"), look.of("pending")),
+        (_("Waived: somebody answers for it"), look.waived),
+    )
+    for title, findings in parts:
+        if findings:
+            _findings(title, findings, town)
+    if look.plan.unread or look.plan.blind_spots:
+        OUT.rule(Text(_("Unknown")), align="left")
+        _unsure(look.plan)
+    for doubt in look.doubts:
+        OUT.print(Text(_("Some could not be compared: {why}").format(why=doubt), "yellow"))
+    counts = {"drift": len(parts[0][1]), "pending": len(parts[1][1]), "waived": len(parts[2][1])}
+    if look.findings:
+        say(_("{drift} drift, {pending} pending, {waived} waived.").format(**counts))
+    elif not look.plan.unread and not look.plan.blind_spots:
+        text = _("No drift: {count} readings agree with the inventory.")
+        say(text.format(count=len(look.plan.host_plans)))
+
+
+def _findings(title: str, findings: Sequence[Finding], town: Town) -> None:
+    OUT.rule(Text(f"{title} ({len(findings)})"), align="left")
+    about = {f.change.id: f for f in findings}
+    _changes([f.change for f in findings], town, about)
+
+
+def _clock(moment: str) -> str:
+    return f"{datetime.fromisoformat(moment).astimezone():%Y-%m-%d %H:%M}"
 
 
 def result(done: Result, *, more_to_come: bool = False) -> None:
@@ -240,12 +258,19 @@ def _text(text: str, style: str = "") -> Text:
     return Text(text.translate(HIDDEN), style)
 
 
-def _changes(changes: Iterable[Change], town: Town) -> None:
+def _changes(
+    changes: Iterable[Change], town: Town, about: Mapping[str, Finding] | None = None
+) -> None:
     for host, group in groupby(changes, key=lambda c: c.host):
         building = town.buildings[town.hosts[host].building].title if host in town.hosts else ""
         OUT.print(Text(f"{host} · {building}", "bold"))
         for change in group:
             _headline(change)
+            finding = (about or {}).get(change.id)
+            for line in sentences(finding, _, _clock) if finding else ():
+                OUT.print(_text("      " + line, "red" if finding and finding.expired else "dim"))
+            if finding and finding.waived:
+                continue
             for line in filter(None, change.diff.split("\n")):
                 OUT.print(_text("      " + line, COLOURS.get(line[:1], "dim")))
 

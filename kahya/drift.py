@@ -165,7 +165,7 @@ def since(changes: Iterable[Change], now: str, looks: Iterable[Entry]) -> dict[s
         for name, (host, system) in list(rows.items()):
             systems = data["hosts"].get(host, {}).get("systems", {})
             if name in shown:
-                first[name] = look.at
+                first[name] = data["created"]
             elif systems.get(system, {}).get("status") == "ok":
                 del rows[name]
         if not rows:

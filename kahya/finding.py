@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from kahya.i18n import N_
+from kahya.i18n import N_, Translate
 from kahya.model import Change, Plan, Waiver
 
 Kind = Literal["drift", "pending"]
@@ -64,6 +65,30 @@ class Finding:
             "waiver": waiver,
             "note": self.note,
         }
+
+
+def sentences(finding: Finding, _: Translate, clock: Callable[[str], str]) -> list[str]:
+    """Return what is to be said of ``finding``, in the language of ``_``, times by ``clock``."""
+    found = [_("since {time}").format(time=clock(finding.since)), _word(finding, _, clock)]
+    if finding.note:
+        found.append(_(finding.note))
+    if finding.waiver:
+        text = _("waived until {until} by {owner}: {reason}")
+        if finding.expired:
+            text = _("the waiver of {owner} ended on {until}: renew it or repair this ({reason})")
+        found.append(text.format(**asdict(finding.waiver)))
+    return found
+
+
+def _word(finding: Finding, _: Translate, clock: Callable[[str], str]) -> str:
+    word = finding.approved_by
+    if word is None:
+        return _("nobody approved this")
+    text = _("last approved by {people}, {time}, plan {plan}")
+    if word.break_glass:
+        text = _("last changed by breaking the glass, {people}, {time}, plan {plan}: {why}")
+    people = ", ".join(word.approvers)
+    return text.format(people=people, time=clock(word.at), plan=word.plan, why=word.break_glass)
 
 
 @dataclass(frozen=True)

@@ -161,7 +161,7 @@ class Change:
 
     @cached_property
     def mark(self) -> str:
-        """Return the digest of all of it: what an approver was shown belongs to what is approved."""
+        """Return the digest of all of it: what an approver was shown is what is approved."""
         return digest(asdict(self))
 
 

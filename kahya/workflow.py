@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from copy import copy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -22,6 +23,8 @@ from kahya import alarm, approvers, checkout, probes, ssh, story
 from kahya.engines.base import Progress, Task
 from kahya.engines.fleet import Fleet, Pairs, engines, tasks
 from kahya.errors import JournalError, LockError, PlanError
+from kahya.explain import explain
+from kahya.finding import Look
 from kahya.i18n import N_, _
 from kahya.inventory import project_root
 from kahya.journal import Entry, Holder, Journal, Lock
@@ -84,12 +87,20 @@ class Workflow:
         self.journal.record("planned", plan.id, to_document(plan))
         return plan
 
-    def check_drift(self, part: Scope) -> Plan:
-        """Look what differs from the intent now; the answer is a plan to repair it."""
+    def check_drift(self, part: Scope) -> Look:
+        """Look what differs from the intent now, and tell what each difference means."""
         with self._fleet() as fleet:
             plan = self._write_down(fleet.observe(part.pairs))
-        self.journal.record("observed", plan.id, to_document(plan))
-        return plan
+        look = explain(plan, self.town, self.journal, self._ask_if)
+        self.journal.record("observed", plan.id, to_document(plan) | look.document)
+        return look
+
+    def _ask_if(self, town: Town, pairs: Pairs) -> tuple[HostPlan, ...]:
+        """Ask what would change if the inventory were ``town``."""
+        other = copy(self)
+        other.town = town
+        with other._fleet() as fleet:  # noqa: SLF001 - it is ourselves
+            return fleet.plan(pairs)
 
     def apply(self, plan: Plan, approvals: Sequence[Approval], break_glass: str = "") -> Result:
         """Apply exactly ``plan``, wave by wave, if it may be applied.
@@ -141,7 +152,7 @@ class Workflow:
                     return False
         return True
 
-    def examine(self, part: Scope) -> tuple[Plan, list[ProbeResult]]:
+    def examine(self, part: Scope) -> tuple[Look, list[ProbeResult]]:
         """Look for drift and run the probes, both at once."""
         with ThreadPoolExecutor(1) as pool:
             drift = pool.submit(self.check_drift, part)

@@ -26,9 +26,9 @@ def on(host, command):
     return done.stdout
 
 
-def found(*arguments, command="drift"):
+def found(*arguments, command="drift", cwd=ROOT):
     """Return the document that ``kahya drift --json`` (or plan) prints."""
-    done = kahya(command, "--json", *arguments)
+    done = kahya(command, "--json", *arguments, cwd=cwd)
     assert done.stdout.startswith("{"), done.stderr
     return done.returncode, json.loads(done.stdout)
 

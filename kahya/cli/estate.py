@@ -18,9 +18,9 @@ from kahya.cli.common import (
     show_plan,
     town_directory,
 )
+from kahya.finding import Look
 from kahya.i18n import _
 from kahya.inventory import examine, load
-from kahya.model import Plan
 from kahya.plan import policy, store
 from kahya.plan.document import to_document
 
@@ -41,7 +41,10 @@ def register(add: Add) -> None:
             "--markdown", action="store_true", help=_("print it as a comment for a merge request")
         )
     drift = add(
-        "drift", _drift, _("find what differs now (0 none, 2 drift, 3 unknown)"), scoped=True
+        "drift",
+        _drift,
+        _("find what differs now (0 none, 2 drift or pending, 3 unknown)"),
+        scoped=True,
     )
     drift.add_argument("--out", type=path, metavar="FILE", help=_("write the plan of its repair"))
     add("probe", _probe, _("check that the systems do their work"), scoped=True)
@@ -95,14 +98,14 @@ def _show(args: argparse.Namespace) -> int:
 
 def _drift(args: argparse.Namespace) -> int:
     flow, part = open_town(args)
-    plan = flow.check_drift(part)
+    look = flow.check_drift(part)
     if args.out:
-        store.write(plan, args.out)
+        store.write(look.plan, args.out)
     if args.json:
-        print_json(to_document(plan))
+        print_json(to_document(look.plan) | look.document)
     else:
-        console.drift(plan, flow.town)
-    return _verdict(plan)
+        console.drift(look, flow.town)
+    return _verdict(look)
 
 
 def _probe(args: argparse.Namespace) -> int:
@@ -116,24 +119,24 @@ def _report(args: argparse.Namespace) -> int:
     from kahya import report
 
     flow, part = open_town(args)
-    drift, results = flow.examine(part)
+    look, results = flow.examine(part)
     events = [
         report.Event(e.at, e.kind, e.plan, e.data) for e in flow.journal.latest(EVENTS_IN_REPORT)
     ]
-    pages = report.write(flow.town, drift, results, events, args.out, datetime.now(UTC))
-    console.drift(drift, flow.town)
+    pages = report.write(flow.town, look, results, events, args.out, datetime.now(UTC))
+    console.drift(look, flow.town)
     console.probes(results, failed_only=True)
     for page in pages:
         console.say(str(page))
     passed = all(result.status == "passed" for result in results)
-    return _verdict(drift) or (OK if passed else DIFFERENT)
+    return _verdict(look) or (OK if passed else DIFFERENT)
 
 
-def _verdict(drift: Plan) -> int:
+def _verdict(look: Look) -> int:
     """Return the exit code of a look for drift: what is unknown outweighs what is found."""
-    if drift.unread or drift.blind_spots:
+    if look.plan.unread or look.plan.blind_spots:
         return UNKNOWN
-    return DIFFERENT if drift.changes else OK
+    return OK if len(look.waived) == len(look.findings) else DIFFERENT
 
 
 def _systems(args: argparse.Namespace) -> int:

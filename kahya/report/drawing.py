@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import groupby
 
 from kahya.model import Building, Host, Town
-from kahya.report.findings import WORST_FIRST, State
+from kahya.report.readings import WORST_FIRST, State
 from kahya.report.tunnels import Tunnel
 
 WIDTH, CARD, GAP, MARGIN = 1080, (200, 300), 18, 20  # all lengths are SVG user units

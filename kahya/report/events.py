@@ -44,7 +44,10 @@ def sentence(event: Event, _: Translate) -> tuple[str, bool]:
             planned, observed = _("Planned: {count} changes"), _("Drift check: {count} differences")
             text = (planned if event.kind == "planned" else observed).format(count=count)
             text += _(", not read: {hosts}").format(hosts=", ".join(lost)) if lost else ""
-            return text, not lost and (event.kind == "planned" or not count)
+            waived = len(data.get("waived", ()))
+            text += _(", waived: {count}").format(count=waived) if waived else ""
+            differs = event.kind == "observed" and count > waived
+            return text, not lost and not differs
         case "applied":
             text = _("Applied as planned: {applied} of {planned}; extra {extra}, missing {missing}")
             extra, missing = len(data["extra"]), len(data["missing"])

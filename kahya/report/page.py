@@ -15,24 +15,33 @@ from zoneinfo import ZoneInfo
 import jinja2
 from babel.dates import format_datetime
 
+from kahya.finding import Finding, Look, sentences
 from kahya.i18n import LANGUAGES, Translate, translator
-from kahya.model import Change, HostPlan, Plan, ProbeResult, Town
+from kahya.model import HostPlan, Plan, ProbeResult, Town
 from kahya.redact import redact
 from kahya.report.drawing import draw
 from kahya.report.events import Event, sentence
-from kahya.report.findings import Cell, findings
+from kahya.report.readings import Cell, readings
 from kahya.report.tunnels import tunnels
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "report"
 CLOCK = ZoneInfo("Europe/Istanbul")
 MOMENT = {"en": "d MMMM yyyy, HH:mm", "tr": "dd.MM.yyyy HH:mm"}
-MARKS = {"unknown": "?", "failed": "✗", "drift": "▲", "ok": "✓", "none": "–"}
+MARKS = {
+    "unknown": "?",
+    "failed": "✗",
+    "drift": "▲",
+    "pending": "↑",
+    "waived": "◇",
+    "ok": "✓",
+    "none": "–",
+}
 LINES = {"+": "add", "-": "del", "@": "at"}
 
 
 def write(
     town: Town,
-    drift: Plan,
+    look: Look,
     probes: Sequence[ProbeResult],
     events: Sequence[Event],
     out: Path,
@@ -44,15 +53,16 @@ def write(
 
     Args:
         town: the inventory.
-        drift: what differs now; a host or system that it leaves out is shown as not known.
+        look: what differs now and what that means; a host or system that it leaves out is shown
+            as not known.
         probes: the functional checks.
         events: entries of the journal, newest first.
         out: a folder; it is made if missing, and pages in it are replaced.
         moment: when all this was seen; aware of its time zone.
     """
     out.mkdir(parents=True, exist_ok=True)
-    content = _content(town, _masked(drift, town.secrets), probes, events, moment)
-    content |= {"id": drift.id, "digest": drift.digest}  # of the plan as the journal has it
+    content = _content(town, _masked(look, town.secrets), probes, events, moment)
+    content |= {"id": look.plan.id, "digest": look.plan.digest}  # of the plan as the journal has it
     pages = []
     for language in LANGUAGES:
         page = out / f"report.{language}.html"
@@ -63,12 +73,12 @@ def write(
 
 def _content(
     town: Town,
-    drift: Plan,
+    look: Look,
     probes: Sequence[ProbeResult],
     events: Sequence[Event],
     moment: datetime,
 ) -> dict[str, Any]:
-    found = findings(town, drift, probes)
+    found = readings(town, look, probes)
     by_host = {h: Cell(tuple(f for f in found if f.host is town.hosts[h])) for h in town.hosts}
     table = [
         (system, [Cell(tuple(f for f in found if f.system is system and f.host.building == b))
@@ -83,15 +93,20 @@ def _content(
     ]
     return {
         "town": town,
-        "drift": drift,
+        "look": look,
+        "drift": look.plan,
         "moment": moment,
         "whole": Cell(found),
         "table": table,
         "hosts": hosts,
         "tunnels": wires,
         "picture": draw(town, {h: cell.state for h, cell in by_host.items()}, wires),
-        "changes": [(h, list(own)) for h, own in groupby(drift.changes, key=lambda c: c.host)],
-        "unread": _unread(town, drift),
+        "differences": [
+            ("drift", _by_host(look.of("drift"))),
+            ("pending", _by_host(look.of("pending"))),
+            ("waived", _by_host(look.waived)),
+        ],
+        "unread": _unread(town, look.plan),
         "probes": probes,
         "events": events,
     }
@@ -109,14 +124,17 @@ def _unread(town: Town, drift: Plan) -> list[HostPlan]:
     return [*drift.unread, *skipped]
 
 
-def _masked(drift: Plan, secrets: tuple[str, ...]) -> Plan:
+def _by_host(findings: Sequence[Finding]) -> list[tuple[str, list[Finding]]]:
+    return [(h, list(own)) for h, own in groupby(findings, key=lambda f: f.change.host)]
+
+
+def _masked(look: Look, secrets: tuple[str, ...]) -> Look:
     """Mask whole diffs before they are split into lines, which would hide a longer secret."""
 
-    def mask(change: Change) -> Change:
-        return replace(change, diff=redact(change.diff, secrets))
+    def mask(found: Finding) -> Finding:
+        return replace(found, change=replace(found.change, diff=redact(found.change.diff, secrets)))
 
-    plans = (replace(p, changes=tuple(map(mask, p.changes))) for p in drift.host_plans)
-    return replace(drift, host_plans=tuple(plans))
+    return replace(look, findings=tuple(map(mask, look.findings)))
 
 
 def _render(content: dict[str, Any], language: str, secrets: tuple[str, ...]) -> str:
@@ -134,6 +152,7 @@ def _render(content: dict[str, Any], language: str, secrets: tuple[str, ...]) ->
     environment.globals |= {
         "_": _, "language": language, "languages": LANGUAGES, "marks": MARKS,
         "sentence": lambda event: sentence(event, _), "words": _words(_),
+        "about": lambda finding: sentences(finding, _, _clock(language)),
     }  # fmt: skip
     return environment.get_template("page.html").render(content)
 
@@ -158,6 +177,7 @@ def _words(_: Translate) -> dict[str, str]:
     """Return the model's own words for people; the names are what the catalog must hold."""
     return {
         "unknown": _("not known"), "failed": _("check failed"), "drift": _("drift"),
+        "pending": _("pending"), "waived": _("waived"),
         "ok": _("in order"), "none": _("not used here"), "unreachable": _("unreachable"),
         "error": _("error"), "passed": _("passed"), "create": _("create"), "update": _("update"),
         "delete": _("delete"), "install": _("install"), "remove": _("remove"),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kahya.model import Town
-from kahya.report.findings import Finding, State
+from kahya.report.readings import Reading, State, worst
 
 SYSTEMS = ("vpn", "routing")  # what a tunnel lives by
 
@@ -26,7 +26,7 @@ class Tunnel:
     state: State
 
 
-def tunnels(town: Town, findings: Sequence[Finding]) -> tuple[Tunnel, ...]:
+def tunnels(town: Town, readings: Sequence[Reading]) -> tuple[Tunnel, ...]:
     """Return every tunnel once, in inventory order."""
     ends = {(h.name, t["peer_host"]): t for h in town.hosts.values() for t in _of(h.vars)}
     order = list(town.hosts)
@@ -38,7 +38,7 @@ def tunnels(town: Town, findings: Sequence[Finding]) -> tuple[Tunnel, ...]:
             end["peer_address"],
             ends[peer, host]["endpoint"],
             end["endpoint"],
-            _state({host: end, peer: ends[peer, host]}, town, findings),
+            _state({host: end, peer: ends[peer, host]}, town, readings),
         )
         for (host, peer), end in ends.items()
         if order.index(host) < order.index(peer)
@@ -50,8 +50,8 @@ def _of(variables: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:
     return found
 
 
-def _state(ends: Mapping[str, Any], town: Town, findings: Sequence[Finding]) -> State:
-    about = [f for f in findings if f.host.name in ends and f.system.name in SYSTEMS]
+def _state(ends: Mapping[str, Any], town: Town, readings: Sequence[Reading]) -> State:
+    about = [f for f in readings if f.host.name in ends and f.system.name in SYSTEMS]
     seen = [(f, _names(town, f.host.name), ends[f.host.name]["name"]) for f in about]
     failed = (
         _concerns(p.detail, name, names)
@@ -60,16 +60,18 @@ def _state(ends: Mapping[str, Any], town: Town, findings: Sequence[Finding]) -> 
         for p in f.probes
         if p.status != "passed"
     )
-    drifted = (
-        _concerns(f"{c.resource}\n{c.diff}", name, names)
+    differs = {
+        found.kind
         for f, names, name in seen
-        for c in (f.plan.changes if f.plan else ())
-    )
+        for found in f.findings
+        if not found.waived
+        and _concerns(f"{found.change.resource}\n{found.change.diff}", name, names)
+    }
     if any(failed):
         return "failed"
     if any(f.unknown for f in about):
         return "unknown"
-    return "drift" if any(drifted) else "ok"
+    return worst([*differs, "ok"])
 
 
 def _names(town: Town, host: str) -> list[str]:

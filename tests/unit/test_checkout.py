@@ -84,6 +84,18 @@ def test_every_dirty_state_has_a_name_of_its_own(root):
         assert len(bytes.fromhex(digits)) == 4
 
 
+def test_a_town_may_lie_deeper_in_its_repository(root):
+    deeper = root / "it"
+    before = save(root, f"it/{HOSTS}", "one")
+    names = []
+    for text in ("two", "six"):
+        (deeper / HOSTS).write_text(text, encoding="utf-8")
+        names.append(commit(deeper))
+    assert len({before, *names}) == 3
+    with at_commit(deeper, before) as files:
+        assert (files / HOSTS).read_text(encoding="utf-8") == "one"
+
+
 def test_the_name_is_there_at_once():
     here = Path(__file__).parents[2]
     commit(here)

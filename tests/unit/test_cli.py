@@ -3,12 +3,14 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kahya import cli, workflow
-from kahya.model import BlindSpot, Change, HostPlan, Plan
+from kahya.finding import Finding, Look
+from kahya.model import BlindSpot, Change, HostPlan, Plan, Waiver
 
 ROOT = Path(__file__).parents[2]
 CHANGE = Change("pc-fen", "fen_isleri", "base", "pyinfra", "file /etc/x", "update", "-a\n+b", {})
@@ -31,8 +33,9 @@ def finds(monkeypatch):
 
     def found(*host_plans):
         plan = Plan("ornek", "c", {}, "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z", host_plans)
-        for name in ("make_plan", "check_drift"):
-            monkeypatch.setattr(workflow.Workflow, name, lambda *_: plan)
+        look = Look(plan, tuple(Finding(c, "pending", plan.created) for c in plan.changes))
+        monkeypatch.setattr(workflow.Workflow, "make_plan", lambda *_: plan)
+        monkeypatch.setattr(workflow.Workflow, "check_drift", lambda *_: look)
         return plan
 
     return found
@@ -56,6 +59,33 @@ def test_exit_codes(finds, host_plans, plan, drift, capsys):
     assert ("Nothing to change" in shown, "No drift" in shown) == (plan == 0, drift == 0)
 
 
+WAIVER = Waiver("pc-*", "*", "*", "ayse@ornek.bel.tr", "a fair", "2026-06-30")
+DRIFT = Finding(CHANGE, "drift", "2026-01-01T00:00:00Z")
+
+
+@pytest.mark.parametrize(
+    ("findings", "code", "words"),
+    [
+        ([DRIFT], 2, ["Drift: ", "+b", "nobody approved this"]),
+        ([replace(DRIFT, kind="pending")], 2, ["Pending: ", "+b"]),
+        ([replace(DRIFT, waiver=WAIVER)], 0, ["Waived: ", "until 2026-06-30 by ayse@ornek"]),
+        ([replace(DRIFT, waiver=WAIVER, expired=True)], 2, ["Drift: ", "ended on 2026-06-30"]),
+    ],
+    ids=["drift", "pending", "waived", "no longer waived"],
+)
+def test_each_kind_is_shown_apart(monkeypatch, findings, code, words, capsys):
+    plan = Plan("ornek", "c", {}, "2026-01-01T00:00:00Z", "2099-01-01T00:00:00Z", (CHANGED,))
+    look = Look(plan, tuple(findings), ("its commit is gone",))
+    monkeypatch.setattr(workflow.Workflow, "check_drift", lambda *_: look)
+    assert run("drift") == code
+    shown = capsys.readouterr().out
+    for text in (*words, "its commit is gone"):
+        assert text in shown
+    titles = ("Drift: ", "Pending: ", "Waived: ", "Unknown")
+    assert [title for title in titles if title in shown] == [words[0]]
+    assert ("+b" in shown) == (code != 0), "what is waived is short"
+
+
 def test_json_is_one_document(finds, capsys):
     plan = finds(OK, CHANGED, OFF)
     assert run("drift", "--json") == 3
@@ -63,6 +93,8 @@ def test_json_is_one_document(finds, capsys):
     assert document["digest"] == plan.digest
     assert document["unreachable"] == ["pc-itfaiye"]
     assert document["changes"][0]["id"] == CHANGE.id
+    assert [(f["id"], f["kind"]) for f in document["findings"]] == [(CHANGE.id, "pending")]
+    assert document["waived"] == []
 
 
 def test_a_written_plan_is_shown_again(finds, tmp_path, capsys):

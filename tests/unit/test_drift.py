@@ -66,7 +66,9 @@ def look(number, *ids, status="ok", findings=()):
     hosts = {HOST: {"systems": {SYSTEM: {"status": status}}}} if status else {}
     changes = [{"id": change(i).id} for i in ids]
     found = [{"id": change(i).id} for i in findings]
-    return entry(number, "observed", {"hosts": hosts, "changes": changes, "findings": found})
+    created = f"2026-03-{number:02}T06:00:00Z"
+    data = {"created": created, "hosts": hosts, "changes": changes, "findings": found}
+    return entry(number, "observed", data, "2026-03-31T00:00:00Z")
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """A town of any size, with all that a report may have to show."""
 
+from kahya.finding import Finding, Look
 from kahya.model import Building, Change, Host, HostPlan, Plan, ProbeResult, System, Town
 from kahya.report import Event
 from kahya.topology import derive
@@ -86,6 +87,12 @@ def plan(of: Town, changes: tuple[Change, ...] = (), unreachable: tuple[str, ...
             if s.group in h.groups
         ),
     )  # fmt: skip
+
+
+def look(found: Plan, **about: object) -> Look:
+    """Return what ``found`` means: all of it drift, or whatever ``about`` says of its findings."""
+    known = {"kind": "drift", "since": found.created} | about
+    return Look(found, tuple(Finding(change, **known) for change in found.changes))
 
 
 def change(of: Town, host: str, system: str, resource: str, diff: str, **more: object) -> Change:

@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report import sample
 
-from kahya.model import BlindSpot, Change, Plan, ProbeResult, Town
+from kahya.finding import AGREED, Authority, Finding, Look
+from kahya.model import BlindSpot, Change, Plan, ProbeResult, Town, Waiver
 from kahya.report import write
 from kahya.report.drawing import draw
-from kahya.report.findings import findings
+from kahya.report.readings import readings
 from kahya.report.tunnels import tunnels
 
 MOMENT = datetime(2026, 3, 9, 21, 30, tzinfo=UTC)
@@ -58,8 +59,9 @@ class Page(HTMLParser):
                 self.rows[self._host] += data
 
 
-def pages(town: Town, drift: Plan, folder, probes=(), events=()) -> dict[str, Page]:
-    written = write(town, drift, probes, events, folder, MOMENT)
+def pages(town: Town, drift: Plan | Look, folder, probes=(), events=()) -> dict[str, Page]:
+    look = drift if isinstance(drift, Look) else sample.look(drift)
+    written = write(town, look, probes, events, folder, MOMENT)
     return {p.name.split(".")[1]: Page(p.read_text(encoding="utf-8")) for p in written}
 
 
@@ -120,7 +122,7 @@ def test_a_town_in_order_says_so(tmp_path):
     town = sample.town()
     page = pages(town, sample.plan(town), tmp_path, sample.checks(town))["en"]
     assert "Everything that was looked at is in order." in page.text
-    assert "No difference was found." in page.text
+    assert "No machine left what was applied." in page.text
     assert "Every system on every machine was read." in page.text
 
 
@@ -216,7 +218,7 @@ def test_a_secret_of_several_lines_is_masked_before_the_diff_is_split(tmp_path):
 def test_nothing_lies_on_anything_in_the_picture(buildings, hosts_each):
     town = sample.town(buildings, hosts_each)
     states = dict.fromkeys(town.hosts, "ok")
-    wires = tunnels(town, findings(town, sample.plan(town), ()))
+    wires = tunnels(town, readings(town, sample.look(sample.plan(town)), ()))
     assert len(wires) == buildings * (buildings - 1) // 2
     wires = [replace(w, state="drift") for w in wires[:9]] + list(wires[9:])
     picture = draw(town, states, wires)
@@ -254,13 +256,15 @@ def test_hosts_out_of_order_are_not_cut_off_the_picture():
 def test_a_failed_check_marks_the_tunnels_it_is_about(host, detail, failed):
     town = sample.town()
     probe = ProbeResult(host, "vpn", "works", "failed", detail)
-    found = tunnels(town, findings(town, sample.plan(town), [probe]))
+    found = tunnels(town, readings(town, sample.look(sample.plan(town)), [probe]))
     assert {(t.host, t.peer) for t in found if t.state == "failed"} == failed
 
 
 def test_a_tunnel_to_an_unreachable_gateway_is_not_known():
     town = sample.town()
-    found = tunnels(town, findings(town, sample.plan(town, unreachable=("gw-bina3",)), ()))
+    found = tunnels(
+        town, readings(town, sample.look(sample.plan(town, unreachable=("gw-bina3",))), ())
+    )
     states = {(t.host, t.peer): t.state for t in found}
     assert states == {
         ("gw-bina1", "gw-bina2"): "ok",
@@ -268,3 +272,63 @@ def test_a_tunnel_to_an_unreachable_gateway_is_not_known():
         ("gw-bina2", "gw-bina3"): "unknown",
     }
     assert (found[0].address, found[0].peer_address) == ("10.255.1.9", "10.255.1.10")
+
+
+WAIVER = Waiver("pc-*", "base", "*", "ayse@ornek.bel.tr", "printer driver", "2026-06-30")
+SEVERAL = [
+    ("drift", {"approved_by": Authority("2026-03-01-ab", "2026-03-01T06:00:00Z", ("can@x.tr",))}),
+    ("drift", {"note": AGREED, "approved_by": Authority("p", MOMENT.isoformat(), ("c",), "flood")}),
+    ("pending", {}),
+    ("drift", {"waiver": WAIVER}),
+    ("drift", {"waiver": WAIVER, "expired": True}),
+]
+
+
+def several(town: Town) -> Look:
+    """Return one finding of each kind, on machines of their own."""
+    hosts = [name for name in town.hosts if name.startswith("pc-")][: len(SEVERAL)]
+    changes = tuple(sample.change(town, h, "base", f"file /etc/{h}", "-a\n+b") for h in hosts)
+    findings = tuple(
+        Finding(change, kind, "2026-03-05T06:00:00Z", **about)
+        for change, (kind, about) in zip(changes, SEVERAL, strict=True)
+    )
+    return Look(sample.plan(town, changes), findings, ("commit 3f2a is gone. Fetch it.",))
+
+
+@pytest.mark.parametrize(
+    ("language", "rows", "words"),
+    [
+        (
+            "en",
+            ["drift 1", "drift 1", "pending 1", "waived 1", "drift 1"],
+            ["since 5 March 2026, 09:00", "last approved by can@x.tr", "nobody approved this",
+             "breaking the glass", "flood", "was never applied", "waived until 2026-06-30 by ayse",
+             "the waiver of ayse@ornek.bel.tr ended on 2026-06-30", "commit 3f2a is gone"],
+        ),
+        (
+            "tr",
+            ["sapma 1", "sapma 1", "bekliyor 1", "muaf 1", "sapma 1"],
+            ["05.03.2026 09:00 tarihinden beri", "bunu kimse onaylamadı", "hiç uygulanmadı"],
+        ),
+    ],
+)  # fmt: skip
+def test_every_difference_says_what_it_means(tmp_path, language, rows, words):
+    town = sample.town(6)
+    look = several(town)
+    page = pages(town, look, tmp_path, sample.checks(town))[language]
+    for finding, row in zip(look.findings, rows, strict=True):
+        assert row in page.rows[finding.change.host]
+    for text in words:
+        assert text in page.text
+
+
+def test_a_waived_town_has_nothing_to_put_right(tmp_path):
+    town = sample.town(6)
+    look = several(town)
+    only = replace(look, findings=(look.findings[3],), doubts=())
+    text = pages(town, only, tmp_path, sample.checks(town))["en"].text
+    assert "Everything that was looked at is in order." in text
+    assert "1 more are waived" in text
+    pending = replace(look, findings=(look.findings[2],), doubts=())
+    text = pages(town, pending, tmp_path, sample.checks(town))["en"].text
+    assert "In order, but something waits to be applied." in text
