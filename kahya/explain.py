@@ -78,7 +78,7 @@ def _before(
 def _town(town: Town, files: Path) -> Town:
     """Return the same town as ``files`` have it."""
     directory = Path(town.directory).resolve()
-    then = load(files / directory.relative_to(project_root(directory)))
+    then = load(files / directory.relative_to(project_root(directory)), past=True)
     # An engine looks for roles and deploys from where we stand: in today's checkout.
     systems = (replace(system, source=str(files / system.source)) for system in then.systems)
     return replace(then, systems=tuple(systems))

@@ -23,21 +23,25 @@ from kahya.topology import derive
 CONFIRM_SECONDS = 45
 
 
-def load(directory: Path) -> Town:
+def load(directory: Path, *, past: bool = False) -> Town:
     """Read the town in ``directory`` (such as inventories/lab); systems.yml lies two levels up.
+
+    Args:
+        directory: the town.
+        past: it is read only to know what was meant then, so nobody has to be able to approve it.
 
     Raises:
         InventoryError: anything in it is wrong; the message lists every problem.
     """
-    town, problems = examine(directory)
+    town, problems = examine(directory, past=past)
     if town is None:
         hint = _("Correct these {count} and run kahya validate.").format(count=len(problems))
         raise InventoryError("\n".join(map(str, problems)), hint)
     return town
 
 
-def examine(directory: Path) -> tuple[Town | None, list[Problem]]:
-    """Read the town and return it, or None with every problem found.
+def examine(directory: Path, *, past: bool = False) -> tuple[Town | None, list[Problem]]:
+    """Read the town and return it, or None with every problem found; ``past``: see ``load``.
 
     Raises:
         InventoryError: Ansible can't read the files at all.
@@ -53,6 +57,8 @@ def examine(directory: Path) -> tuple[Town | None, list[Problem]]:
     systems = table["systems"] if table and not more else []
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
     problems += check_hosts(raw, systems, root)
+    if past:
+        return (None if problems else _town(directory, about, systems, raw, [])), problems
     problems += _check_approval(directory, rules, systems, raw)
     managed = [name for name in raw.hosts if name not in raw.groups.get("outside", ())]
     names = [system["name"] for system in systems]

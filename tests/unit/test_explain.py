@@ -199,6 +199,17 @@ def test_an_inventory_of_then_that_is_not_valid_now_is_a_doubt(estate):
     assert "no_such_variable" in look.doubts[0]
 
 
+def test_what_was_applied_before_there_were_approvers_can_still_be_compared(estate):
+    file = estate.root / "inventories/lab/approvers"
+    people = file.read_text(encoding="utf-8")
+    file.unlink()
+    estate.applied(estate.save(), "pc-fen")
+    file.write_text(people, encoding="utf-8")
+    estate.save()
+    estate.reality["pc-fen"]["motd"] = "hacked"
+    assert estate.look("pc-fen")[0] == {("pc-fen", "motd"): ("drift", "")}
+
+
 def test_waivers_of_the_inventory_are_used(estate):
     row = "- {host: pc-*, system: base, resource: motd, owner: a, reason: b, until: %s}\n"
     file = estate.root / "inventories/lab/waivers.yml"
