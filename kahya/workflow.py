@@ -19,7 +19,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from kahya import alarm, approvers, checkout, probes, ssh, story
+from kahya import alarm, approvers, checkout, drift, probes, ssh, story
 from kahya.engines.base import Progress, Task
 from kahya.engines.fleet import Fleet, Pairs, engines, tasks
 from kahya.errors import JournalError, LockError, PlanError
@@ -330,7 +330,7 @@ class Workflow:
         return Plan(
             town=self.town.name,
             commit=self._commit(),
-            authors=self._authors(),
+            authors=self._authors(host_plans),
             tools={name: version(name) for name in TOOLS},
             created=_iso(now),
             expires=_iso(now + timedelta(hours=gate.valid_hours(self.town))),
@@ -342,9 +342,12 @@ class Workflow:
     def _commit(self) -> str:
         return checkout.commit(self.root)
 
-    def _authors(self) -> tuple[str, ...]:
-        applied = self.journal.latest(1, "applied")
-        return checkout.authors(self.root, applied[0].data.get("commit") if applied else None)
+    def _authors(self, host_plans: tuple[HostPlan, ...]) -> tuple[str, ...]:
+        """Return who wrote what the changes would newly carry out, for each since its last."""
+        past = drift.history(self.journal.entries(*drift.KINDS))
+        commits = {past.commit((p.host, p.system)) for p in host_plans if p.changes}
+        found = {a for commit in commits or {None} for a in checkout.authors(self.root, commit)}
+        return tuple(sorted(found))
 
     @contextmanager
     def _fleet(self, via_wan: Collection[str] = ()) -> Iterator[Fleet]:

@@ -17,8 +17,8 @@ class Mandate:
     """What may be done to one system of one host.
 
     Exactly the ``changes`` (their marks), on the machine that says it is ``identity``, leaving
-    only the ``blind_spots`` (ids) that were signed for. ``resumed``: an interrupted apply goes on, so that
-    some of the changes may be there already.
+    only the ``blind_spots`` (ids) that were signed for. ``resumed``: an interrupted apply
+    goes on, so that some of the changes may be there already.
     """
 
     changes: tuple[str, ...]

@@ -48,7 +48,7 @@ def examine(  # noqa: PLR0913 - all that the answer depends on
     if plan.commit != commit:
         against.append(
             _("the plan was made from commit {one}, and the inventory is at {other}: ").format(
-                one=plan.commit[:12], other=commit[:12]
+                one=_short(plan.commit), other=_short(commit)
             )
             + _("make the plan again")
         )
@@ -76,6 +76,11 @@ def obstacles(plan: Plan, town: Town, now: datetime, used: Callable[[str], bool]
         message = _("the plan was used already, and counts once: ") + _("make the plan again")
         against.append(message)
     return against
+
+
+def _short(commit: str) -> str:
+    name, plus, rest = commit.partition("+")
+    return name[:12] + plus + rest  # what follows the plus tells apart what was not committed
 
 
 def _times(plan: Plan, town: Town, now: datetime) -> Iterator[str]:

@@ -111,7 +111,7 @@ class Controller:
         workflow.engines = lambda *_: engines
         workflow.state_folder = common.state_folder = lambda _town: self.folder / "state"
         workflow.Workflow._commit = lambda _self: self.commit
-        workflow.Workflow._authors = lambda _self: self.authors
+        workflow.Workflow._authors = lambda *_: self.authors
         common.load = lambda _directory: self.town
         ssh.host_keys = lambda _town, names: dict.fromkeys(names, "SHA256:known")
         ssh.answers = lambda _host: True

@@ -2,18 +2,19 @@
 
 import shutil
 import subprocess
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from kahya import workflow
 from kahya.checkout import commit
 from kahya.finding import NEVER, UNCOMPARED
 from kahya.inventory import load
 from kahya.journal import Journal
 from kahya.model import Change, HostPlan
-from kahya.workflow import Workflow, scope
+from kahya.scope import scope
+from kahya.workflow import Workflow
 
 ROOT = Path(__file__).parents[2]
 COPIED = ("inventories", "systems.yml", "ansible.cfg", "roles", "deploys", "templates", "probes")
@@ -58,8 +59,8 @@ class Engine:
 class Estate:
     """A town in a repository of its own, and what its hosts really have."""
 
-    def __init__(self, root):
-        self.root, self.asked = root, []
+    def __init__(self, root, monkeypatch):
+        self.root, self.patch, self.asked = root, monkeypatch, []
         for name in COPIED:
             copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
             copy(ROOT / name, root / name)
@@ -101,11 +102,9 @@ class Estate:
         town = self.town
         work = Workflow(town, self.journal, lambda *_: None)
 
-        @contextmanager
-        def engines(*_):
-            yield dict.fromkeys(("ansible", "napalm", "pyinfra"), Engine(self.reality, self.asked))
-
-        work._engines = engines
+        names = ("ansible", "napalm", "pyinfra")
+        engines = dict.fromkeys(names, Engine(self.reality, self.asked))
+        self.patch.setattr(workflow, "engines", lambda *_: engines)
         self.asked.clear()
         found = work.check_drift(scope(town, limit))
         kinds = {(f.change.host, f.change.resource): (f.kind, f.note) for f in found.findings}
@@ -113,9 +112,9 @@ class Estate:
 
 
 @pytest.fixture
-def estate(tmp_path):
+def estate(tmp_path, monkeypatch):
     (tmp_path / "checkout/.kahya/ornek").mkdir(parents=True)
-    return Estate(tmp_path / "checkout")
+    return Estate(tmp_path / "checkout", monkeypatch)
 
 
 def test_nothing_differs_and_nothing_is_planned_twice(estate):
