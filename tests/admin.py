@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+PEOPLE = ROOT / ".kahya/labs/lab/people"
+SIGNERS = ("ayse", "mehmet")  # enough for any change in the lab
 
 
 def run(*command, cwd=ROOT, **options):
@@ -33,11 +35,10 @@ def found(*arguments, command="drift", cwd=ROOT):
     return done.returncode, json.loads(done.stdout)
 
 
-def approve(plan_file, *names, allow_blind=()):
+def approve(plan_file, *names, allow_blind=(), town=ROOT / "inventories/lab"):
     """Sign a plan as these people of the lab, and return what was said to the last of them."""
-    people = ROOT / ".kahya/labs/lab/people"
     spots = [f"--allow-blind={spot}" for spot in allow_blind]
     for name in names:
-        done = kahya("approve", plan_file, "--key", people / name, "--yes", *spots)
+        done = kahya("approve", plan_file, "--key", PEOPLE / name, "--yes", "-i", town, *spots)
         assert done.returncode == 0, done.stderr + done.stdout
     return done.stdout

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from admin import ROOT, on
+from admin import PEOPLE, ROOT, SIGNERS, on
 
 from kahya.inventory import load
 from kahya.journal import Journal
@@ -21,7 +21,6 @@ from kahya.scope import Scope
 from kahya.workflow import Workflow
 
 MUTATIONS = yaml.safe_load(Path(__file__).with_name("mutations.yml").read_text(encoding="utf-8"))
-PEOPLE = ("ayse", "mehmet")
 
 
 class Generator:
@@ -49,9 +48,8 @@ class Generator:
         if not plan.changes:  # a change that happened to be none, such as the same value
             return by_hand, plan, None
         approvals = []
-        for name in PEOPLE:
-            key = ROOT / ".kahya/labs/lab/people" / name
-            with signature.signing_key(key, self.flow.approvers) as (who, file):
+        for name in SIGNERS:
+            with signature.signing_key(PEOPLE / name, self.flow.approvers) as (who, file):
                 approvals.append(signature.approve(plan, who, file))
         result = self.flow.apply(plan, approvals)
         again = self.flow.make_plan(part)

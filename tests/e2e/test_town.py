@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from admin import ROOT, found, kahya, on, run
+from admin import ROOT, SIGNERS, approve, found, kahya, on, run
 
 from kahya.inventory import load
 
@@ -67,8 +67,9 @@ def test_drift_finds_exactly_what_was_changed_by_hand():
 
 def test_the_repair_leaves_nothing(tmp_path):
     assert kahya("plan", "--out", tmp_path / "repair.json").returncode == 2
+    approve(tmp_path / "repair.json", *SIGNERS)
     done = kahya("apply", tmp_path / "repair.json")
-    assert done.returncode == 0, done.stdout
+    assert done.returncode == 0, done.stdout + done.stderr
     assert f"Planned {len(CASES)}, applied as planned {len(CASES)} (100 %)" in done.stdout
     assert found()[0] == 0
 
@@ -76,6 +77,7 @@ def test_the_repair_leaves_nothing(tmp_path):
 def test_a_plan_that_no_longer_fits_is_refused(tmp_path):
     on("pc-fen", "chmod 0666 /etc/ssh/sshd_config")
     assert kahya("plan", "--limit", "pc-fen", "--out", tmp_path / "plan.json").returncode == 2
+    approve(tmp_path / "plan.json", *SIGNERS)
     on("pc-fen", "chmod 0640 /etc/ssh/sshd_config")
     done = kahya("apply", tmp_path / "plan.json")
     assert done.returncode == 1
@@ -94,7 +96,9 @@ def test_a_host_that_is_off_is_unknown(tmp_path):
         assert drift["hosts"]["pc-itfaiye"]["status"] == "unreachable"
         done = kahya("plan", "--limit", "itfaiye", "--out", tmp_path / "plan.json")
         assert done.returncode == 1
-        assert kahya("apply", tmp_path / "plan.json").returncode == 1
+        done = kahya("apply", tmp_path / "plan.json", "--break-glass", "it is urgent")
+        assert done.returncode == 1
+        assert "could not read pc-itfaiye" in done.stderr
     finally:
         assert run("scripts/lab", "start", "pc-itfaiye").returncode == 0
     assert found("--limit", "itfaiye")[0] == 0
@@ -110,6 +114,7 @@ def test_a_router_that_cuts_its_own_uplink_returns_by_itself(tmp_path):
     intent.write_text(text.replace("198.51.100.13/24", "198.51.200.13/24"), encoding="utf-8")
     part = ("-i", "inventories/lab", "--limit", "gw-itfaiye", "--system", "routing")
     assert kahya("plan", *part, "--out", "cut.json", cwd=tmp_path).returncode == 2
+    approve(tmp_path / "cut.json", *SIGNERS, town=tmp_path / "inventories/lab")
     begin = time.monotonic()
     done = kahya("apply", "-i", "inventories/lab", "cut.json", cwd=tmp_path)
     assert time.monotonic() - begin < RETURN_SECONDS
