@@ -29,5 +29,5 @@ policy = template.render(
     ssh_from=[name for of in data.firewall_ssh_from for name in zone(of)],
     inside=[b["lan"] for b in data.town["buildings"].values()],
 )
-loaded(policy, _timeout=60)
+loaded(policy, name="load the rules", _timeout=60)
 systemd.service(service="nftables", running=None, enabled=True)

@@ -40,7 +40,7 @@ private_key = files.put(
     mode="600",
 )
 for wanted in data.tunnels:
-    tunnel.present(wanted, data.vpn_public_key)
+    tunnel.present(wanted, data.vpn_public_key, name=f"bring up tunnel {wanted['name']}")
 names = [wanted["name"] for wanted in data.tunnels]
 for name in host.get_fact(tunnel.TunnelNames):
     if name not in names:

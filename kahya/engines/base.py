@@ -66,7 +66,8 @@ class Engine(Protocol):
     def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:
         """Bring back the state before the last ``apply`` of each host and system.
 
-        ``reverted`` says that it is back; ``failed`` that it isn't, or that this engine can't.
+        ``reverted`` says that it is back; ``failed`` that it isn't, or that this engine can't. Not
+        to be asked of a host whose apply was ``refused``: it would go back further.
         """
         ...
 

@@ -183,7 +183,7 @@ class NapalmEngine:
             found.parse(file)
         ssh = found.lookup(host.name)
         arguments: dict[str, Any] = {
-            "key_file": ssh["identityfile"][0],
+            "key_file": ssh.get("identityfile", [None])[0],  # none: what ssh-agent has
             "known_hosts": ssh["userknownhostsfile"],
         }
         if "proxyjump" in ssh:

@@ -30,6 +30,7 @@ SCRIPT = Path(__file__).with_name("way_back.sh")
 RESERVE_SECONDS = 5  # of the timer, left for the confirmation
 PATIENCE_SECONDS = 30  # after the timer, for the host to answer again
 
+BY_ITSELF = ("timer", "unconfirmed")  # who undid a change that was not confirmed
 NO_WAY = {
     "": "no way back: nothing was changed here since such states are kept",
     "revert": "no way back: it was reverted already",
@@ -155,7 +156,7 @@ class Return:
     def __init__(self, connection: Connection, system: str, seconds: int) -> None:
         self._connection, self._system, self.seconds = connection, system, seconds
         self._until = 0.0  # when the host's timer ends, while it is armed
-        self._goal = "timer"  # the status that tells of its return
+        self._goal: tuple[str, ...] = BY_ITSELF  # what its status says once it is back
 
     def save(
         self, host: Any, operations: Sequence[Operation], label: str, *, resumed: bool
@@ -236,11 +237,11 @@ class Return:
         state, *cuts = self._call("status").split() or [""]
         if state in NO_WAY:
             raise PyinfraError(NO_WAY[state])
-        if state == "timer":
+        if state in BY_ITSELF:
             self._call("claim")
             return "it had returned by itself, for nobody confirmed the change"
         if cuts:
-            self._until, self._goal = time.monotonic() + self.seconds, "kept"
+            self._until, self._goal = time.monotonic() + self.seconds, ("kept",)
         with self.limit("lost while it went back"):
             self._call("revert", str(self.seconds))
         self.confirm("settle")
@@ -254,8 +255,8 @@ class Return:
             try:
                 with gevent.Timeout(PATIENCE_SECONDS):
                     self._connection.reconnect()
-                    if self._goal == "timer":
-                        self._call("undo", "timer")  # it can be reached: no need to wait
+                    if self._goal == BY_ITSELF:
+                        self._call("undo", "unconfirmed")  # it can be reached: no need to wait
                     if self._call("status").startswith(self._goal):
                         return True, f"{words}; the host has returned to the state before"
             except LOST:

@@ -284,7 +284,7 @@ def prepared(job: dict[str, Any]) -> Iterator[list[Any]]:
         name: about["vars"] | {
             "ssh_config_file": job["ssh_config"],
             "ssh_strict_host_key_checking": "yes",
-            "ssh_allow_agent": False,
+            "ssh_allow_agent": "ansible_ssh_private_key_file" not in about["vars"],
             "ssh_look_for_keys": False,
         }
         for name, about in job["hosts"].items()
