@@ -263,6 +263,10 @@ class Plan:
         """Return all tasks whose effect isn't known."""
         return tuple(spot for plan in self.host_plans for spot in plan.blind_spots)
 
+    def blind(self, pair: tuple[str, str]) -> bool:
+        """Return whether a blind spot on this host and system is part of what would be done."""
+        return any((s.host, s.system) == pair and not s.deferred for s in self.blind_spots)
+
     @property
     def unread(self) -> tuple[HostPlan, ...]:
         """Return what could not be read: never "no change", never to be applied."""
@@ -325,9 +329,13 @@ class Result:
 
     @property
     def extra(self) -> tuple[Change, ...]:
-        """Return what was done without being in the plan."""
+        """Return what was done without being in the plan, nor what a blind spot of it did."""
         planned = {change.id for change in self.plan.changes}
-        return tuple(change for change in self.applied if change.id not in planned)
+        return tuple(
+            change
+            for change in self.applied
+            if change.id not in planned and not self.plan.blind((change.host, change.system))
+        )
 
     @property
     def missing(self) -> tuple[Change, ...]:
