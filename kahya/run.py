@@ -99,6 +99,7 @@ class Run:
 
     def _apply(self, pairs: Sequence[Pair], doubt: set[Pair]) -> None:
         stuck = []
+        changed: set[str] = set()  # hosts on which an earlier system did something
         for outcome in self.fleet.apply(pairs, self._mandates(doubt)):
             pair = outcome.host, outcome.system
             planned = {change.id for change in self._planned(pair)}
@@ -106,13 +107,14 @@ class Run:
             if extra and not self.plan.blind(pair):
                 words = _("did more than was approved: {what}").format(what=", ".join(extra))
                 self._note("outcome", replace(outcome, status="failed", reason=words))
-            elif pair not in doubt:
-                self._note("outcome", outcome)
-            elif outcome.status == "applied":
+            elif outcome.status == "applied" and (pair in doubt or pair[0] in changed):
                 # It was all approved, and a second plan found the rest in place already.
                 self._note("outcome", replace(outcome, applied=self._planned(pair)))
+            elif pair not in doubt:
+                self._note("outcome", outcome)
             else:
                 stuck.append(f"{outcome.host} {outcome.system}: {outcome.reason}")
+            changed |= {outcome.host} if outcome.applied else set()
         if stuck:  # what is there is neither the state before nor the planned one: still in doubt
             raise PlanError(
                 "\n".join(stuck),

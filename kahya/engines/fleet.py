@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
 
@@ -60,12 +61,21 @@ class Fleet:
         return self._ask(pairs, lambda engine: engine.observe)
 
     def apply(self, pairs: Pairs, approved: Approved) -> Iterator[Outcome]:
-        """Apply system by system; a host on which one failed is left alone by the later ones."""
+        """Apply system by system; a host on which one failed is left alone by the later ones.
+
+        What an earlier system did may bring about changes of a later one: a router that is
+        restarted forgets what nobody saved. So these may be there already by then.
+        """
+        failed: set[str] = set()
+        changed: set[str] = set()
 
         def do(engine: Engine, due: Sequence[Task]) -> Iterator[Outcome]:
-            return engine.apply(self.town, due, approved, self.progress)
+            mandates = {
+                pair: replace(mandate, resumed=mandate.resumed or pair[0] in changed)
+                for pair, mandate in approved.items()
+            }
+            return engine.apply(self.town, due, mandates, self.progress)
 
-        failed: set[str] = set()
         for name, group in groupby(self.town.systems, key=lambda s: s.engine):
             own = {(h, s.name) for s in group for h, system in pairs if system == s.name}
             for host, system in sorted(p for p in own if p[0] in failed):
@@ -74,6 +84,8 @@ class Fleet:
             for outcome in self._do(name, {p for p in own if p[0] not in failed}, do):
                 if outcome.status != "applied":
                     failed.add(outcome.host)
+                if outcome.applied:
+                    changed.add(outcome.host)
                 yield outcome
 
     def revert(self, pairs: Pairs) -> Iterator[Outcome]:

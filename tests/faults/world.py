@@ -6,6 +6,7 @@ A pair "host system" of the world may hold:
   fault     partly | fails | unreachable | silent | breaks | extra | sticky
   stuck     true: what was there before can't be brought back
   blind     a blind spot
+  mends     "host system": what this one's apply puts right of another, without a word
   broken    checks that fail: "always", or "afterwards" once something was applied
 """
 
@@ -110,6 +111,8 @@ class SimulatedEngine:
         if fault == "extra":
             done.append(self._change(host, system, "something else"))
         self.world.put(host.name, system.name, blind=False, touched=True)
+        if "mends" in state:
+            self.world.put(*state["mends"].split(" "), wrong=[])
         return Outcome(host.name, system.name, "applied", tuple(done))
 
     def _do(self, host, system, resource, *, stays):
