@@ -26,6 +26,7 @@ MUTATIONS = yaml.safe_load(Path(__file__).with_name("mutations.yml").read_text(e
 
 
 WEIGHTS = {"base": 4, "vpn": 3, "routing": 3, "firewall": 3, "postgresql": 1}  # by their speed
+MIXED = 0.3  # of the plans are for several engines
 
 
 class Generator:
@@ -41,7 +42,7 @@ class Generator:
 
     def one(self):
         """Change, plan, sign, apply, plan again; return what was done by hand and the result."""
-        by_hand = [self._mutation() for _ in range(self.random.randint(1, 4))]
+        by_hand = self._mutations(self.random.randint(1, 4))
         for host, _system, command in by_hand:
             on(host, command)
         names = {system for _host, system, _command in by_hand}
@@ -70,9 +71,16 @@ class Generator:
         assert not plan.changes, plan.changes
         assert not plan.unread, plan.unread
 
-    def _mutation(self):
-        # By system first: there are many more ways to change a PC than a router.
-        system = self.random.choices([*WEIGHTS], [*WEIGHTS.values()])[0]
+    def _mutations(self, count):
+        """Choose what to do: by system first, for there are many more ways to change a PC."""
+        mixed = self.random.random() < MIXED
+        engines = {system.name: system.engine for system in self.town.systems}
+        [first] = self.random.choices([*WEIGHTS], [*WEIGHTS.values()])
+        weights = {s: w for s, w in WEIGHTS.items() if mixed or engines[s] == engines[first]}
+        others = self.random.choices([*weights], [*weights.values()], k=count - 1)
+        return [self._mutation(system) for system in (first, *others)]
+
+    def _mutation(self, system):
         kind = self.random.choice([m for m in MUTATIONS if m["system"] == system])
         hosts = [h.name for h in self.town.hosts.values() if kind["group"] in h.groups]
         values = [self.random.choice(options) for options in kind["values"]]
