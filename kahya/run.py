@@ -6,6 +6,7 @@ controller, what was done can be told from what may have been done, and the work
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -21,6 +22,8 @@ from kahya.plan.waves import Wave
 from kahya.story import Pair, Story, brief, briefs, outcome_data, touched
 
 Probe = Callable[[Collection[Pair]], list[ProbeResult]]
+PATIENCE_SECONDS = 40  # for what a change set going to settle
+PAUSE_SECONDS = 3
 KEEPS = ("applied", "failed", "unreachable")  # outcomes that may have left something on the host
 
 
@@ -134,24 +137,37 @@ class Run:
         }
 
     def _examine(self, pairs: Sequence[Pair], bad_before: set[tuple[str, str, str]]) -> set[str]:
-        """Look again and probe, both at once; return the hosts that are not as they should be."""
+        """Look again and probe; return the hosts that are not as they should be.
+
+        Routers that were restarted need some seconds to find each other: what is not well is
+        asked again for a while.
+        """
+        bad, worse = self._look(pairs, bad_before)
+        until = time.monotonic() + PATIENCE_SECONDS
+        while bad and not self.bare and time.monotonic() < until:
+            time.sleep(PAUSE_SECONDS)
+            bad, worse = self._look([pair for pair in pairs if pair[0] in bad], bad_before)
+        self.failing += worse
+        return set() if self.bare else bad
+
+    def _look(
+        self, pairs: Sequence[Pair], bad_before: set[tuple[str, str, str]]
+    ) -> tuple[set[str], list[ProbeResult]]:
+        """Look again and probe, both at once; return the hosts and the checks that are not well."""
         with ThreadPoolExecutor(1) as pool:
             look = pool.submit(self.fleet.plan, pairs)
             results = [] if self.bare or not pairs else self.probe(pairs)
-            self.left |= {(p.host, p.system): p for p in look.result()}
-        worse = [
-            r
-            for r in results
-            if r.status != "passed" and (r.host, r.system, r.name) not in bad_before
-        ]
-        self.failing += worse
+            now = {(p.host, p.system): p for p in look.result()}
+        self.left |= now
+        bad = [r for r in results if r.status != "passed"]
+        worse = [r for r in bad if (r.host, r.system, r.name) not in bad_before]
         rounds = {(s.host, s.system) for s in self.plan.blind_spots if s.deferred}
         unsettled = {
             pair[0]
-            for pair in pairs
-            if pair not in rounds and (self.left[pair].status != "ok" or self.left[pair].changes)
+            for pair, plan in now.items()
+            if pair not in rounds and (plan.status != "ok" or plan.changes)
         }
-        return (set() if self.bare else unsettled) | {r.host for r in worse}
+        return unsettled | {r.host for r in worse}, worse
 
     def _revert(self, pairs: Sequence[Pair]) -> None:
         """Bring back what was there before, where something may have been done."""

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives import serialization as form
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from faults import world as simulated
 
-from kahya import cli, probes, ssh, workflow
+from kahya import cli, probes, run, ssh, workflow
 from kahya.cli import common
 from kahya.inventory import load
 from kahya.journal import Journal
@@ -109,6 +109,7 @@ class Controller:
     def _inside(self, words, die_at, out):
         engines = simulated.engines(self.world, die_at)
         workflow.engines = lambda *_: engines
+        run.PATIENCE_SECONDS = 0  # a simulated host needs no time to settle
         workflow.state_folder = common.state_folder = lambda _town: self.folder / "state"
         workflow.Workflow._commit = lambda _self: self.commit
         workflow.Workflow._authors = lambda *_: self.authors
