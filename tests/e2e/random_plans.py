@@ -60,9 +60,17 @@ class Generator:
             with signature.signing_key(PEOPLE / name, self.flow.approvers) as (who, file):
                 approvals.append(signature.approve(plan, who, file))
         result = self.flow.apply(plan, approvals)
-        assert {c.id for c in result.applied} == {c.id for c in plan.changes}, (by_hand, result)
-        assert len(result.applied) == len(plan.changes), (by_hand, result)
-        assert result.ok, (by_hand, result)  # the second plan, of all that was touched, is empty
+        assert {c.id for c in result.applied} == {c.id for c in plan.changes}, (
+            by_hand,
+            result.stopped,
+            result.outcomes,
+        )
+        assert len(result.applied) == len(plan.changes), (by_hand, result.stopped, result.outcomes)
+        assert result.ok, (
+            by_hand,
+            result.stopped,
+            result.outcomes,
+        )  # the second plan, of all that was touched, is empty
         return by_hand, plan, result
 
     def all_in_order(self):
