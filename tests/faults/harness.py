@@ -70,6 +70,8 @@ class Controller:
         child = os.fork()
         if not child:
             os.close(reader)
+            # A test run in the background ignores Ctrl-C; a person at a terminal doesn't.
+            signal.signal(signal.SIGINT, signal.default_int_handler)
             code = 70
             out = os.fdopen(writer, "w", encoding="utf-8", buffering=1)
             try:
