@@ -58,8 +58,7 @@ class Run:
     def carry_out(self) -> Result:
         """Apply wave after wave, until all is done or more failed than town.yml allows."""
         doubt = set(self.story.in_doubt)
-        before = [] if self.bare else self.probe(touched(self.plan))
-        bad_before = {(r.host, r.system, r.name) for r in before if r.status != "passed"}
+        bad_before = self._baseline()
         stopped = ""
         for number, wave in enumerate(self.story.waves):
             if number in self.story.ended:
@@ -74,6 +73,17 @@ class Run:
         result = self._result(stopped)
         self._record("applied", **summary(result))
         return result
+
+    def _baseline(self) -> set[tuple[str, str, str]]:
+        """Return the checks that failed before anything was done, also of a run that goes on."""
+        if self.bare:
+            return set()
+        if self.story.failing_before is None:
+            results = self.probe(touched(self.plan))
+            bad = {(r.host, r.system, r.name) for r in results if r.status != "passed"}
+            self._record("baseline", failing=[list(check) for check in sorted(bad)])
+            self.story.failing_before = bad
+        return self.story.failing_before
 
     def abort(self) -> Result:
         """Bring back the state before the wave that was under way; earlier waves stay."""

@@ -12,14 +12,17 @@ from kahya.model import Approval, Change, Outcome, Plan
 from kahya.plan.document import from_document
 from kahya.plan.waves import Wave
 
-KINDS = ("started", "wave", "outcome", "reverted", "resumed", "applied", "aborted")
+KINDS = ("started", "baseline", "wave", "outcome", "reverted", "resumed", "applied", "aborted")
 END = ("applied", "aborted")
 Pair = tuple[str, str]
 
 
 @dataclass
 class Story:
-    """One apply. ``outcomes`` is what is known, ``begun`` and ``ended`` are numbers of waves."""
+    """One apply. ``outcomes`` is what is known, ``begun`` and ``ended`` are numbers of waves.
+
+    ``failing_before`` are the checks (host, system, name) that failed before the first wave.
+    """
 
     number: int
     at: str
@@ -29,6 +32,7 @@ class Story:
     begun: set[int] = field(default_factory=set)
     ended: set[int] = field(default_factory=set)
     outcomes: dict[Pair, Outcome] = field(default_factory=dict)
+    failing_before: set[tuple[str, str, str]] | None = None
     end: str = ""
 
     @property
@@ -89,6 +93,8 @@ def _add(story: Story, entry: Entry) -> None:
         pair = data["host"], data["system"]
         done = tuple(c for c in story.plan.changes if c.id in ids)
         story.outcomes[pair] = Outcome(*pair, data["status"], done, data["reason"])
+    elif entry.kind == "baseline":
+        story.failing_before = {(host, system, name) for host, system, name in data["failing"]}
     elif entry.kind in END:
         story.end = entry.kind
 

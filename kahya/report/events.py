@@ -11,11 +11,12 @@ from kahya.i18n import N_, Translate
 STEPS = {
     "approved": N_("Approved by {approver}"),
     "started": N_("Apply begun by {by}; signatures: {approvals}, waves: {waves}"),
+    "baseline": N_("Before the first wave, checks that failed: {failing}"),
     "wave begun": N_("Wave {name} begun: {hosts}"),
     "wave ended": N_("Wave {name} ended; failed: {failed}"),
     "outcome": N_("{host} {system}: {status}, changes: {applied}"),
     "reverted": N_("{host} {system} brought back: {status}"),
-    "break-glass": N_("Glass broken by {by}: {break_glass}"),
+    "break-glass": N_("Glass broken by {by}: {reason}"),
     "reviewed": N_("Entry {entry} reviewed by {reviewer}"),
     "resumed": N_("The interrupted apply goes on"),
     "aborted": N_("Apply aborted; done: {applied}, missing: {missing}"),
