@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import subprocess
+from collections.abc import Sequence
 from logging.handlers import SysLogHandler
 from pathlib import Path
 
@@ -26,13 +27,17 @@ def sound(town: Town, number: int, plan: str, person: str, reason: str) -> None:
     log = logging.getLogger("kahya.alarm")
     handler = SysLogHandler(str(LOG)) if LOG.exists() else logging.StreamHandler()
     log.addHandler(handler)
-    log.critical("kahya: %s", text)
-    log.removeHandler(handler)
-    command = town.settings.get("alarm", {}).get("command")
-    if command:
-        try:
-            subprocess.run(
-                command, input=text + "\n", text=True, check=True, timeout=TIMEOUT_SECONDS
-            )
-        except (OSError, subprocess.SubprocessError):
-            log.critical("kahya: the alarm command %s failed", command[0])
+    try:
+        log.critical("kahya: %s", text)
+        _tell(town.settings.get("alarm", {}).get("command", []), text, log)
+    finally:
+        log.removeHandler(handler)
+
+
+def _tell(command: Sequence[str], text: str, log: logging.Logger) -> None:
+    if not command:
+        return
+    try:
+        subprocess.run(command, input=text + "\n", text=True, check=True, timeout=TIMEOUT_SECONDS)
+    except (OSError, subprocess.SubprocessError):
+        log.critical("kahya: the alarm command %s failed", command[0])

@@ -98,6 +98,10 @@ class Run:
         """Apply, look again, probe; return the hosts that failed, brought back where possible."""
         pairs = [pair for pair in touched(self.plan) if pair[0] in wave.hosts]
         self.renew()
+        text = _("wave {number} of {count}: {hosts}").format(
+            number=number + 1, count=len(self.story.waves), hosts=", ".join(wave.hosts)
+        )
+        self.fleet.progress(wave.name, "", text)
         about = {"wave": number, "name": wave.name, "hosts": list(wave.hosts)}
         self._record("wave", **about, state="begun")
         self._apply([pair for pair in pairs if pair not in self.story.outcomes], doubt)

@@ -6,11 +6,13 @@ import argparse
 import sys
 
 from kahya import console
-from kahya.cli.common import DIFFERENT, ERROR, OK, Add, open_town, path
+from kahya.cli.common import DIFFERENT, ERROR, OK, Add, open_town, path, print_json
 from kahya.errors import KahyaError
 from kahya.i18n import _
 from kahya.model import Approval, Plan, Result
 from kahya.plan import signature, store
+from kahya.story import outcome_data
+from kahya.workflow import Standing
 
 
 def register(add: Add) -> None:
@@ -96,8 +98,29 @@ def _told(result: Result) -> int:
 def _status(args: argparse.Namespace) -> int:
     flow, _part = open_town(args)
     status = flow.status()
-    console.status(status)
+    if args.json:
+        print_json(_as_document(status))
+    else:
+        console.status(status)
     return DIFFERENT if status.open else OK
+
+
+def _as_document(status: Standing) -> dict[str, object]:
+    run = status.interrupted
+    return {
+        "lock": str(status.lock) if status.lock else None,
+        "interrupted": run
+        and {
+            "plan": run.plan.id,
+            "at": run.at,
+            "waves": [{"name": w.name, "hosts": list(w.hosts)} for w in run.waves],
+            "begun": sorted(run.begun),
+            "ended": sorted(run.ended),
+            "outcomes": [outcome_data(outcome) for outcome in run.outcomes.values()],
+            "in_doubt": [list(pair) for pair in run.in_doubt],
+        },
+        "unreviewed": [{"number": e.number, "at": e.at, **e.data} for e in status.unreviewed],
+    }
 
 
 def _unlock(args: argparse.Namespace) -> int:

@@ -85,7 +85,11 @@ def _plan(args: argparse.Namespace) -> int:
     refused = policy.refusals(plan, flow.town)
     console.refusals(refused)
     if args.out and not args.json and not args.markdown:
-        console.say(_("Written to {path}. Apply it with: kahya apply {path}").format(path=args.out))
+        console.say(
+            _("Written to {path}. Next: kahya approve {path}, then kahya apply {path}").format(
+                path=args.out
+            )
+        )
     return (
         ERROR if plan.unread or refused else DIFFERENT if plan.changes or plan.blind_spots else OK
     )
