@@ -36,7 +36,6 @@ class Run:
         story: the plan and its waves, and what was already done.
         probe: runs the checks of some hosts and systems.
         renew: keeps the lock; raises LockError when it was taken away.
-        bare: nothing was in use before, so nothing is probed, and what is left comes next.
     """
 
     def __init__(
@@ -46,12 +45,11 @@ class Run:
         story: Story,
         probe: Probe,
         renew: Callable[[], object],
-        *,
-        bare: bool = False,
     ) -> None:
         self.fleet, self.journal, self.story, self.probe = fleet, journal, story, probe
         self.renew = renew
-        self.town, self.plan, self.bare = fleet.town, story.plan, bare
+        # Nothing was in use before a bring-up: nothing is probed, and what is left comes next.
+        self.town, self.plan, self.bare = fleet.town, story.plan, story.bare
         self.left: dict[Pair, HostPlan] = {}
         self.failing: list[ProbeResult] = []
 

@@ -47,6 +47,11 @@ class Story:
         return str(self.about["break_glass"])
 
     @property
+    def bare(self) -> bool:
+        """Return whether it is a round of a first bring-up: nothing was in use yet."""
+        return bool(self.about["bare"])
+
+    @property
     def current(self) -> tuple[Pair, ...]:
         """Return the pairs of host and system that the wave under way is about."""
         hosts = {h for n in self.begun - self.ended for h in self.waves[n].hosts}

@@ -116,8 +116,8 @@ class Workflow:
         """
         with self._lock(plan.id) as renew:
             begun = self._start(plan, approvals, break_glass, waves(self.town, plan))
-            with self._fleet() as fleet:
-                return Run(fleet, self.journal, begun, self.probe, renew).carry_out()
+            with self._run(begun, renew) as run:
+                return run.carry_out()
 
     def resume(self) -> Result:
         """Go on with the apply that was interrupted, if it still may be applied."""
@@ -125,14 +125,14 @@ class Workflow:
         with self._lock(begun.plan.id, take_over=True) as renew:
             self._admit(begun.plan, begun.approvals, begun.break_glass, resumed=True)
             self.journal.record("resumed", begun.plan.id, {"run": begun.number})
-            with self._fleet() as fleet:
-                return Run(fleet, self.journal, begun, self.probe, renew).carry_out()
+            with self._run(begun, renew) as run:
+                return run.carry_out()
 
     def abort(self) -> Result:
         """End the apply that was interrupted; what its last wave began is brought back."""
         begun = self._interrupted()
-        with self._lock(begun.plan.id, take_over=True) as renew, self._fleet() as fleet:
-            return Run(fleet, self.journal, begun, self.probe, renew).abort()
+        with self._lock(begun.plan.id, take_over=True) as renew, self._run(begun, renew) as run:
+            return run.abort()
 
     def bring_up(self, part: Scope, sign: Sign, say: Say) -> bool:
         """Bring a bare estate up: plan, have signed and apply one system after the other.
@@ -211,13 +211,27 @@ class Workflow:
         hosts = tuple(dict.fromkeys(host for host, _system in story.touched(plan)))
         order = (Wave("bare", hosts),) if untouched else waves(self.town, plan)
         with self._lock(plan.id) as renew:
-            begun = self._start(plan, approvals, "", order)
-            with self._fleet(via_wan) as fleet:
-                run = Run(fleet, self.journal, begun, self.probe, renew, bare=untouched)
+            begun = self._start(plan, approvals, "", order, bare=untouched)
+            with self._run(begun, renew, via_wan) as run:
                 return run.carry_out()
 
+    @contextmanager
+    def _run(
+        self, begun: Story, renew: Callable[[], object], via_wan: Collection[str] | None = None
+    ) -> Iterator[Run]:
+        if via_wan is None:
+            via_wan = ssh.beyond_vpn(self.town) if begun.bare else ()
+        with self._fleet(via_wan) as fleet:
+            yield Run(fleet, self.journal, begun, self.probe, renew)
+
     def _start(
-        self, plan: Plan, approvals: Sequence[Approval], break_glass: str, order: Sequence[Wave]
+        self,
+        plan: Plan,
+        approvals: Sequence[Approval],
+        break_glass: str,
+        order: Sequence[Wave],
+        *,
+        bare: bool = False,
     ) -> Story:
         """Let the plan in, if it may be applied, and write down that it begins."""
         if (last := story.latest(self.journal)) and not last.end:
@@ -237,6 +251,7 @@ class Workflow:
                 "seal": plan.seal,
                 "by": self.person,
                 "break_glass": break_glass,
+                "bare": bare,
                 "document": store.as_text(to_document(plan)),  # byte for byte
                 "approvals": [asdict(a) for a in approvals],
                 "waves": [[wave.name, list(wave.hosts)] for wave in order],
