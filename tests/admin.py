@@ -2,6 +2,7 @@
 
 import json
 import subprocess
+import time
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -33,6 +34,15 @@ def found(*arguments, command="drift", cwd=ROOT):
     done = kahya(command, "--json", *arguments, cwd=cwd)
     assert done.stdout.startswith("{"), done.stderr
     return done.returncode, json.loads(done.stdout)
+
+
+def await_capture(file, seconds=20):
+    """Wait until ``scripts/lab capture`` writes to ``file``: on a busy machine that takes a while."""
+    until = time.monotonic() + seconds
+    while not file.exists():
+        assert time.monotonic() < until, "nothing is captured"
+        time.sleep(0.1)
+    time.sleep(0.5)
 
 
 def approve(plan_file, *names, allow_blind=(), town=ROOT / "inventories/lab"):

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from admin import await_capture
 from labs import SmallLab, lab_of
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(os.getuid() != 0, reason="needs root")]
@@ -123,8 +124,8 @@ def test_the_mirror_has_no_tcp_port(lab: SmallLab) -> None:
 
 
 def test_the_wan_can_be_recorded(lab: SmallLab, tmp_path: Path) -> None:
-    record = subprocess.Popen(lab.command("capture", "3", str(tmp_path / "wan.pcap")))
-    time.sleep(1.5)
+    record = subprocess.Popen(lab.command("capture", "6", str(tmp_path / "wan.pcap")))
+    await_capture(tmp_path / "wan.pcap")
     lab("exec", "gw-depo", "ping", "-c1", "-W1", "198.51.100.99", code=1)
     assert record.wait() == 0
     seen = subprocess.run(

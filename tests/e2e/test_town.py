@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import yaml
-from admin import ROOT, SIGNERS, approve, found, kahya, on, run
+from admin import ROOT, SIGNERS, approve, await_capture, found, kahya, on, run
 
 from kahya.inventory import load
 
@@ -39,8 +39,8 @@ def test_all_probes_pass():
 def test_pcs_reach_each_other_and_the_carrier_sees_tunnels_only(tmp_path):
     town = load(ROOT / "inventories/lab")
     pcs = [h for h in town.hosts.values() if "pcs" in h.groups]
-    capture = subprocess.Popen(["scripts/lab", "capture", "6", tmp_path / "wan.pcap"], cwd=ROOT)
-    time.sleep(1.5)
+    capture = subprocess.Popen(["scripts/lab", "capture", "12", tmp_path / "wan.pcap"], cwd=ROOT)
+    await_capture(tmp_path / "wan.pcap")
     for one in pcs:
         for other in pcs:
             on(one.name, f"ping -c 2 -i 0.2 -W 2 {other.address}")
