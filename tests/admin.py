@@ -37,7 +37,7 @@ def found(*arguments, command="drift", cwd=ROOT):
 
 
 def await_capture(file, seconds=20):
-    """Wait until ``scripts/lab capture`` writes to ``file``: on a busy machine that takes a while."""
+    """Wait until ``scripts/lab capture`` writes to ``file``; a busy machine takes a while."""
     until = time.monotonic() + seconds
     while not file.exists():
         assert time.monotonic() < until, "nothing is captured"
