@@ -59,9 +59,9 @@ class Run:
         bad_before = self._baseline()
         stopped = ""
         for number, wave in enumerate(self.story.waves):
-            if number in self.story.ended:
-                continue
-            failed = self._wave(number, wave, doubt, bad_before)
+            if number not in self.story.ended:
+                self.story.ended[number] = self._wave(number, wave, doubt, bad_before)
+            failed = self.story.ended[number]
             if len(failed) > self.town.settings.get("apply", {}).get("failure_budget", 0):
                 rest = [h for w in self.story.waves[number + 1 :] for h in w.hosts]
                 stopped = _("stopped, for {failed} failed; left alone: {rest}").format(
@@ -85,6 +85,7 @@ class Run:
 
     def abort(self) -> Result:
         """Bring back the state before the wave that was under way; earlier waves stay."""
+        self._record("aborting")
         self._revert(self.story.current)
         result = self._result(_("aborted"))
         self._record("aborted", **summary(result))
@@ -109,10 +110,15 @@ class Run:
         if not self.bare:
             self._revert([pair for pair in pairs if pair[0] in failed])
         self._record("wave", **about, state="ended", failed=sorted(failed))
-        self.story.ended.add(number)
         return failed
 
     def _apply(self, pairs: Sequence[Pair], doubt: set[Pair]) -> None:
+        known = self.story.outcomes.items()
+        failed = {host for (host, _system), outcome in known if outcome.status != "applied"}
+        for host, system in (pair for pair in pairs if pair[0] in failed):  # before it broke off
+            words = _("an earlier system failed on this host")
+            self._note("outcome", Outcome(host, system, "refused", reason=words))
+        pairs = [pair for pair in pairs if pair[0] not in failed]
         stuck = []
         changed: set[str] = set()  # hosts on which an earlier system did something
         for outcome in self.fleet.apply(pairs, self._mandates(doubt)):
@@ -137,12 +143,12 @@ class Run:
             )
 
     def _mandates(self, doubt: set[Pair]) -> Approved:
-        # The gate let the plan in, so every blind spot of it is signed for.
+        # The gate let the plan in, so every blind spot of it is signed for; not the deferred.
         return {
             (p.host, p.system): Mandate(
                 tuple(c.mark for c in p.changes),
                 p.identity,
-                tuple(spot.id for spot in p.blind_spots),
+                tuple(spot.id for spot in p.blind_spots if not spot.deferred),
                 (p.host, p.system) in doubt,
             )
             for p in self.plan.host_plans
@@ -185,11 +191,14 @@ class Run:
         """Bring back what was there before, where something may have been done."""
         known = self.story.outcomes
         doubtful = [p for p in pairs if p not in known or known[p].status in KEEPS]
-        # What was not touched must not go back to what was there before an earlier apply.
+        # What was not touched must not go back to what was there before an earlier apply. All of
+        # the plan is still to be done there; but of a blind spot that can't be seen.
         untouched = {
             (p.host, p.system)
             for p in (self.fleet.plan(doubtful) if doubtful else ())
-            if p.status == "ok" and {c.id for c in p.changes} == {c.id for c in self._of(p)}
+            if p.status == "ok"
+            and {c.id for c in self._of(p)} <= {c.id for c in p.changes}
+            and not self.plan.blind((p.host, p.system))
         }
         for pair in untouched:
             said = known[pair].reason if pair in known else ""

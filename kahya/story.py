@@ -12,16 +12,21 @@ from kahya.model import Approval, Change, Outcome, Plan
 from kahya.plan.document import from_document
 from kahya.plan.waves import Wave
 
-KINDS = ("started", "baseline", "wave", "outcome", "reverted", "resumed", "applied", "aborted")
+KINDS = (
+    "started", "baseline", "wave", "outcome", "reverted", "resumed", "aborting", "applied",
+    "aborted",
+)  # fmt: skip
 END = ("applied", "aborted")
 Pair = tuple[str, str]
 
 
 @dataclass
 class Story:
-    """One apply. ``outcomes`` is what is known, ``begun`` and ``ended`` are numbers of waves.
+    """One apply.
 
-    ``failing_before`` are the checks (host, system, name) that failed before the first wave.
+    ``begun`` holds the numbers of waves, ``ended`` the hosts that failed in those that are done,
+    ``outcomes`` what is known, ``failing_before`` the checks (host, system, name) that failed
+    before the first wave, ``aborting`` whether it is being brought back.
     """
 
     number: int
@@ -30,9 +35,10 @@ class Story:
     waves: tuple[Wave, ...]
     about: dict[str, Any] = field(repr=False)
     begun: set[int] = field(default_factory=set)
-    ended: set[int] = field(default_factory=set)
+    ended: dict[int, set[str]] = field(default_factory=dict)
     outcomes: dict[Pair, Outcome] = field(default_factory=dict)
     failing_before: set[tuple[str, str, str]] | None = None
+    aborting: bool = False
     end: str = ""
 
     @property
@@ -54,7 +60,7 @@ class Story:
     @property
     def current(self) -> tuple[Pair, ...]:
         """Return the pairs of host and system that the wave under way is about."""
-        hosts = {h for n in self.begun - self.ended for h in self.waves[n].hosts}
+        hosts = {h for n in self.begun - self.ended.keys() for h in self.waves[n].hosts}
         return tuple(pair for pair in touched(self.plan) if pair[0] in hosts)
 
     @property
@@ -91,8 +97,10 @@ def tell(started: Entry, later: Iterable[Entry]) -> Story:
 
 def _add(story: Story, entry: Entry) -> None:
     data = entry.data
-    if entry.kind == "wave":
-        (story.begun if data["state"] == "begun" else story.ended).add(data["wave"])
+    if entry.kind == "wave" and data["state"] == "begun":
+        story.begun.add(data["wave"])
+    elif entry.kind == "wave":
+        story.ended[data["wave"]] = set(data["failed"])
     elif entry.kind in ("outcome", "reverted"):
         ids = {item["id"] for item in data["applied"]}
         pair = data["host"], data["system"]
@@ -100,6 +108,8 @@ def _add(story: Story, entry: Entry) -> None:
         story.outcomes[pair] = Outcome(*pair, data["status"], done, data["reason"])
     elif entry.kind == "baseline":
         story.failing_before = {(host, system, name) for host, system, name in data["failing"]}
+    elif entry.kind == "aborting":
+        story.aborting = True
     elif entry.kind in END:
         story.end = entry.kind
 

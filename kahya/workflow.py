@@ -12,7 +12,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 from copy import copy
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -22,12 +22,13 @@ from pathlib import Path
 from kahya import alarm, approvers, checkout, drift, probes, ssh, story
 from kahya.engines.base import Progress, Task
 from kahya.engines.fleet import Fleet, Pairs, engines, tasks
-from kahya.errors import JournalError, LockError, PlanError
+from kahya.errors import LockError, PlanError
 from kahya.explain import explain
 from kahya.finding import Look
+from kahya.hold import hold
 from kahya.i18n import N_, _
 from kahya.inventory import project_root
-from kahya.journal import Entry, Holder, Journal, Lock
+from kahya.journal import Entry, Journal, Lock
 from kahya.model import Approval, Host, HostPlan, Plan, ProbeResult, Result, Town
 from kahya.plan import gate, store
 from kahya.plan.document import to_document
@@ -36,7 +37,6 @@ from kahya.run import Run
 from kahya.scope import Scope
 from kahya.story import Story
 
-LOCK_SECONDS = 900  # then a lock is called expired; it is renewed with every wave
 ROUNDS = 4  # of one system at first bring-up: more means that it never settles
 PARALLEL = 25  # connections at once
 TOOLS = ("ansible-core", "pyinfra", "napalm", "kahya")
@@ -121,8 +121,12 @@ class Workflow:
 
     def resume(self) -> Result:
         """Go on with the apply that was interrupted, if it still may be applied."""
-        begun = self._interrupted()
-        with self._lock(begun.plan.id, take_over=True) as renew:
+        with self._lock(self._interrupted().plan.id, take_over=True) as renew:
+            begun = self._interrupted()  # another may have ended it before the lock was ours
+            if begun.aborting:
+                raise PlanError(
+                    _("it is being brought back already"), _("End that with kahya abort.")
+                )
             self._admit(begun.plan, begun.approvals, begun.break_glass, resumed=True)
             self.journal.record("resumed", begun.plan.id, {"run": begun.number})
             with self._run(begun, renew) as run:
@@ -130,9 +134,17 @@ class Workflow:
 
     def abort(self) -> Result:
         """End the apply that was interrupted; what its last wave began is brought back."""
-        begun = self._interrupted()
-        with self._lock(begun.plan.id, take_over=True) as renew, self._run(begun, renew) as run:
-            return run.abort()
+        with self._lock(self._interrupted().plan.id, take_over=True) as renew:
+            begun = self._interrupted()
+            gone = [" ".join(pair) for pair in begun.current if not tasks(self.town, {pair})]
+            if gone:
+                message = _("no longer in the inventory, so it can't be brought back: {what}")
+                hint = _("Put it back there, or check out {commit}; then kahya abort.")
+                raise PlanError(
+                    message.format(what=", ".join(gone)), hint.format(commit=begun.plan.commit)
+                )
+            with self._run(begun, renew) as run:
+                return run.abort()
 
     def bring_up(self, part: Scope, sign: Sign, say: Say) -> bool:
         """Bring a bare estate up: plan, have signed and apply one system after the other.
@@ -219,10 +231,18 @@ class Workflow:
     def _run(
         self, begun: Story, renew: Callable[[], object], via_wan: Collection[str] | None = None
     ) -> Iterator[Run]:
+        def go_on() -> None:
+            """Let the next wave begin: the lock is ours, and what will be carried out the same."""
+            renew()
+            if (now := self._commit()) != begun.plan.commit:
+                message = _("the checkout was at commit {one}, and now it is at {other}")
+                hint = _("Bring it back there and kahya resume, or end it here with kahya abort.")
+                raise PlanError(message.format(one=begun.plan.commit, other=now), hint)
+
         if via_wan is None:
             via_wan = ssh.beyond_vpn(self.town) if begun.bare else ()
         with self._fleet(via_wan) as fleet:
-            yield Run(fleet, self.journal, begun, self.probe, renew)
+            yield Run(fleet, self.journal, begun, self.probe, go_on)
 
     def _start(
         self,
@@ -286,22 +306,10 @@ class Workflow:
         if against:
             raise PlanError("\n".join(against), _("Nothing was done."))
 
-    @contextmanager
-    def _lock(self, plan: str, *, take_over: bool = False) -> Iterator[Callable[[], object]]:
-        """Keep all others from applying; yields what renews the lock."""
-        name, mine = self.town.name, Holder.here(self.person, plan)
-        found = self.journal.holder_of(name) if take_over else None
-        # Taken over is only what surely is gone: not a lock of a machine that can't be asked.
-        if found and (found.holder.running or (found.holder.running is None and not found.expired)):
-            raise found.refuse()
-        self.journal.lock(name, mine, LOCK_SECONDS, found.holder if found else None)
-        try:
-            yield lambda: self.journal.renew(name, mine, LOCK_SECONDS)
-        except BaseException:
-            with suppress(JournalError):  # what went wrong matters more than the lock's remains
-                self.journal.release(name, mine)
-            raise
-        self.journal.release(name, mine)
+    def _lock(
+        self, plan: str, *, take_over: bool = False
+    ) -> AbstractContextManager[Callable[[], object]]:
+        return hold(self.journal, self.town.name, self.person, plan, take_over=take_over)
 
     def status(self) -> Standing:
         """Tell what is under way, and what waits for a decision."""

@@ -86,7 +86,7 @@ def _resume(args: argparse.Namespace) -> int:
 def _abort(args: argparse.Namespace) -> int:
     result = open_town(args)[0].abort()
     console.result(result)
-    kept = any(outcome.status == "failed" for outcome in result.outcomes)
+    kept = any(outcome.status in ("failed", "unreachable") for outcome in result.outcomes)
     return ERROR if kept else OK
 
 

@@ -50,7 +50,9 @@ class Controller:
     def journal(self):
         return Journal.in_folder(self.folder / "state")
 
-    def run(self, *words, kill="", die_at="", interrupt="", fill_disk_at="") -> Done:
+    def run(
+        self, *words, kill="", die_at="", interrupt="", fill_disk_at="", moves="", overtaken=False
+    ) -> Done:
         """Run ``kahya words`` and return how it ended.
 
         Args:
@@ -59,11 +61,15 @@ class Controller:
             die_at: "host system resource": kill -9 right after this was changed on the host.
             interrupt: like kill, with Ctrl-C.
             fill_disk_at: like kill, but then there is no room left in the folder.
+            moves: like kill, but then the checkout is at another commit.
+            overtaken: somebody else runs ``kahya resume`` right before the town is locked.
         """
         self.patches_now = [
             lambda: _around(kill, lambda: os.kill(os.getpid(), signal.SIGKILL)),
             lambda: _around(interrupt, lambda: os.kill(os.getpid(), signal.SIGINT)),
             lambda: _around(fill_disk_at, lambda: fill(self.folder)),
+            lambda: _around(moves, lambda: setattr(self, "commit", "deadbeef")),
+            lambda: overtaken and self._overtake(),
             *self.patches,
         ]
         reader, writer = os.pipe()
@@ -84,6 +90,16 @@ class Controller:
         with os.fdopen(reader, encoding="utf-8") as out:
             said = out.read()
         return Done(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), said)
+
+    def _overtake(self):
+        lock = Journal.lock
+
+        def late(journal, *arguments):
+            Journal.lock = lock
+            assert self.run("resume").code == 0
+            return lock(journal, *arguments)
+
+        Journal.lock = late
 
     def key(self, name) -> Path:
         """Return the private key of a person, made from the name as the lab does."""

@@ -81,7 +81,7 @@ class Town:
     def kahya(self, step):
         words = step["kahya"]
         words = words.split() if isinstance(words, str) else words
-        how = {k: step[k] for k in ("kill", "die_at", "interrupt", "fill_disk_at") if k in step}
+        how = {k: v for k, v in step.items() if k not in ("kahya", "code", "says", "wrong")}
         done = self.controller.run(*words, **how)
         assert done.code == step.get("code", done.code), done.words
         for word in step.get("says", ()):
@@ -128,6 +128,13 @@ class Town:
     def commit(self, name):
         self.controller.commit = name
 
+    def leaves(self, host):
+        """The host is no longer in the inventory, which is another commit then."""
+        town = self.controller.town
+        hosts = {name: h for name, h in town.hosts.items() if name != host}
+        self.controller.town = replace(town, hosts=hosts)
+        self.controller.commit = "deadbeef"
+
     def clock(self, hours):
         now = datetime.now(UTC) + timedelta(hours=hours)
         self.controller.patches.append(lambda: setattr(workflow, "_now", lambda: now))
@@ -159,6 +166,6 @@ ACTIONS = {
     name: getattr(Town, name)
     for name in (
         "world", "tamper", "move", "commit", "clock", "lock", "hold_journal", "spoil_journal",
-        "fill_disk", "empty_disk",
+        "fill_disk", "empty_disk", "leaves",
     )
 }  # fmt: skip

@@ -126,7 +126,11 @@ class SimulatedEngine:
         for task in tasks:
             for host in task.hosts:
                 state = self.world.pair(host.name, task.system.name)
-                if state.get("stuck") or state.get("fault") == "unreachable":
+                if state.get("fault") == "unreachable":
+                    yield Outcome(
+                        host.name, task.system.name, "unreachable", reason="no route to host"
+                    )
+                elif state.get("stuck"):
                     words = "the state before can't be had back"
                     yield Outcome(host.name, task.system.name, "failed", reason=words)
                 else:
