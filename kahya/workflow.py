@@ -303,6 +303,11 @@ class Workflow:
             for host, key in keys.items()
             if plan.host_keys.get(host, "") != key
         ]
+        if not self.journal.holds(plan.journal):
+            against.append(
+                _("the journal lacks entries, so nobody can tell whether the plan was used:")
+                + " kahya history verify; docs/journal.md"
+            )
         if against:
             raise PlanError("\n".join(against), _("Nothing was done."))
 
