@@ -373,7 +373,8 @@ class Workflow:
     def _authors(self, host_plans: tuple[HostPlan, ...]) -> tuple[str, ...]:
         """Return who wrote what the changes would newly carry out, for each since its last."""
         past = drift.history(self.journal.entries(*drift.KINDS))
-        commits = {past.commit((p.host, p.system)) for p in host_plans if p.changes}
+        due = [(p.host, p.system) for p in host_plans if p.changes or p.blind_spots]
+        commits = {past.commit(pair) for pair in due}
         found = {a for commit in commits or {None} for a in checkout.authors(self.root, commit)}
         return tuple(sorted(found))
 
