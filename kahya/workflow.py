@@ -303,6 +303,11 @@ class Workflow:
             for host, key in keys.items()
             if plan.host_keys.get(host, "") != key
         ]
+        if not self.journal.holds(plan.journal):
+            against.append(
+                _("the journal lacks entries, so nobody can tell whether the plan was used:")
+                + " kahya history verify; docs/journal.md"
+            )
         if against:
             raise PlanError("\n".join(against), _("Nothing was done."))
 
@@ -368,7 +373,8 @@ class Workflow:
     def _authors(self, host_plans: tuple[HostPlan, ...]) -> tuple[str, ...]:
         """Return who wrote what the changes would newly carry out, for each since its last."""
         past = drift.history(self.journal.entries(*drift.KINDS))
-        commits = {past.commit((p.host, p.system)) for p in host_plans if p.changes}
+        due = [(p.host, p.system) for p in host_plans if p.changes or p.blind_spots]
+        commits = {past.commit(pair) for pair in due}
         found = {a for commit in commits or {None} for a in checkout.authors(self.root, commit)}
         return tuple(sorted(found))
 

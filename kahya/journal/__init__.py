@@ -111,6 +111,19 @@ class Journal:
             last = _last(connection)
         return f"{last.number}:{last.digest}" if last else "0:"
 
+    def holds(self, head: str) -> bool:
+        """Return whether the journal goes on from ``head`` and from what the head file remembers.
+
+        If not, entries are missing, as after an old backup was put back: what was used may look
+        unused.
+        """
+        for text in (head, self._head.read() if self._head else ""):
+            match = HEAD.fullmatch(text)
+            entry = self.find(int(match[1])) if match else None
+            if match and (entry is None or entry.digest != match[2]):
+                return False
+        return True
+
     def verify(self, anchors: Iterable[Anchor] = ()) -> list[Failure]:
         """Return everything that is wrong with the journal; [] when it is sound.
 

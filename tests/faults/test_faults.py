@@ -155,6 +155,13 @@ class Town:
             database.execute("UPDATE entries SET plan = 'x' WHERE number = 1")
         self.sound = False
 
+    def keep_journal(self, _):
+        shutil.copy(self.folder / "state/journal.sqlite", self.folder / "backup")
+
+    def put_journal_back(self, _):
+        shutil.copy(self.folder / "backup", self.folder / "state/journal.sqlite")
+        self.sound = False
+
     def fill_disk(self, _):
         fill(self.folder)
 
@@ -166,6 +173,6 @@ ACTIONS = {
     name: getattr(Town, name)
     for name in (
         "world", "tamper", "move", "commit", "clock", "lock", "hold_journal", "spoil_journal",
-        "fill_disk", "empty_disk", "leaves",
+        "fill_disk", "empty_disk", "leaves", "keep_journal", "put_journal_back",
     )
 }  # fmt: skip

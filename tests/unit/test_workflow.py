@@ -9,7 +9,7 @@ from kahya.engines.fleet import Fleet
 from kahya.errors import EngineError, InventoryError
 from kahya.inventory import load
 from kahya.journal import Journal
-from kahya.model import HostPlan
+from kahya.model import BlindSpot, HostPlan
 from kahya.scope import scope
 from kahya.workflow import Workflow
 
@@ -80,3 +80,17 @@ def test_a_scope_takes_hosts_buildings_groups_and_patterns():
         with pytest.raises(InventoryError) as caught:
             scope(TOWN, **wrong)
         assert "There are:" in caught.value.hint
+
+
+def test_who_wrote_a_blind_spot_is_an_author(flow, monkeypatch):
+    made = flow()
+    done = {"host": "pc-fen", "system": "base", "status": "applied", "applied": [], "commit": "old"}
+    made.journal.record("outcome", "", {"run": 1, **done})
+    monkeypatch.setattr("kahya.checkout.authors", lambda _root, since: (f"since {since}",))
+    spot = BlindSpot("pc-fen", "base", "a script", "it has no check mode")
+    monkeypatch.setattr(Fake, "plan", lambda *_: iter([_blind(spot)]))
+    assert made.make_plan(scope(TOWN, "pc-fen", ["base"])).authors == ("since old",)
+
+
+def _blind(spot):
+    return HostPlan(spot.host, spot.system, "ok", (), (spot,))
