@@ -194,6 +194,10 @@ class FRRDriver(Getters, NetworkDriver):
         """
         return str(self._ask("status")["ok"]["last"])
 
+    def last_message(self) -> str:
+        """Return the message of the last commit, waiting or not; not NAPALM's."""
+        return str(self._ask("status")["ok"]["message"])
+
     def discard_config(self) -> None:
         """Forget the candidate."""
         self._base = self._candidate = None

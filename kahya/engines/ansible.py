@@ -78,7 +78,13 @@ class AnsibleEngine:
             events = self._run(town, task.system, allowed, progress) if allowed else []
             yield from (_outcome(host, task.system, events) for host in allowed)
 
-    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:  # noqa: ARG002
+    def revert(
+        self,
+        town: Town,  # noqa: ARG002 - the contract's
+        tasks: Sequence[Task],
+        progress: Progress,  # noqa: ARG002
+        run: str = "",  # noqa: ARG002
+    ) -> Iterator[Outcome]:
         """Say that there is no way back: Ansible's modules keep none that could be relied on."""
         reason = _("no way back: Ansible keeps no state before; correct the inventory, plan, apply")
         for task in tasks:

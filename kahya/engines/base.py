@@ -18,13 +18,15 @@ class Mandate:
 
     Exactly the ``changes`` (their marks), on the machine that says it is ``identity``, leaving
     only the ``blind_spots`` (ids) that were signed for. ``resumed``: an interrupted apply
-    goes on, so that some of the changes may be there already.
+    goes on, so that some of the changes may be there already. ``run``: the name under which
+    the host keeps its way back.
     """
 
     changes: tuple[str, ...]
     identity: str = ""
     blind_spots: tuple[str, ...] = ()
     resumed: bool = False
+    run: str = ""
 
 
 Approved = Mapping[tuple[str, str], Mandate]
@@ -63,11 +65,13 @@ class Engine(Protocol):
         """
         ...
 
-    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:
-        """Bring back the state before the last ``apply`` of each host and system.
+    def revert(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, run: str = ""
+    ) -> Iterator[Outcome]:
+        """Bring back the state before the ``apply`` of ``run`` on each host and system.
 
-        ``reverted`` says that it is back; ``failed`` that it isn't, or that this engine can't. Not
-        to be asked of a host whose apply was ``refused``: it would go back further.
+        ``reverted`` says that it is back; ``failed`` that it isn't, or that this engine can't.
+        What another run did last is left alone; without ``run`` it is the last, whichever it was.
         """
         ...
 

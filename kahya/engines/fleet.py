@@ -88,11 +88,11 @@ class Fleet:
                     changed.add(outcome.host)
                 yield outcome
 
-    def revert(self, pairs: Pairs) -> Iterator[Outcome]:
-        """Bring back the state before the last apply, the last system first."""
+    def revert(self, pairs: Pairs, run: str) -> Iterator[Outcome]:
+        """Bring back the state before ``run`` changed it, the last system first."""
 
         def do(engine: Engine, due: Sequence[Task]) -> Iterator[Outcome]:
-            return engine.revert(self.town, due, self.progress)
+            return engine.revert(self.town, due, self.progress, run)
 
         for system in reversed(self.town.systems):
             own = {pair for pair in pairs if pair[1] == system.name}

@@ -71,20 +71,26 @@ class NapalmEngine:
             for host in task.hosts:
                 yield self._apply_one(town, task.system, host, approved, progress)
 
-    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:
+    def revert(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, run: str = ""
+    ) -> Iterator[Outcome]:
         """Have each device go back to its configuration before the last commit."""
         for task in reversed(tasks):
             for host in task.hosts:
-                yield self._revert_one(town, task.system, host, progress)
+                yield self._revert_one(town, task.system, host, progress, run)
 
-    def _revert_one(self, town: Town, system: System, host: Host, progress: Progress) -> Outcome:
+    def _revert_one(
+        self, town: Town, system: System, host: Host, progress: Progress, run: str
+    ) -> Outcome:
         progress(host.name, system.name, "going back")
         status: OutcomeStatus = "reverted"
         reason = ""
         try:
             with self._device(host) as device:
                 last = device.last_change()  # of drivers that know; see drivers/napalm_frr
-                if last in NO_WAY:
+                if run and device.last_message() != run:
+                    reason = N_("nothing was changed here by this plan")
+                elif last in NO_WAY:
                     status, reason = NO_WAY[last]
                 else:
                     device.rollback()
@@ -122,7 +128,10 @@ class NapalmEngine:
                 progress(host.name, system.name, f"committing, returns in {town.confirm_seconds} s")
                 deadline = time.monotonic() + town.confirm_seconds
                 before = running
-                device.commit_config(revert_in=town.confirm_seconds)
+                # Only some drivers keep a message on the device.
+                run = approved[host.name, system.name].run
+                label = {"message": run} if hasattr(device, "last_message") else {}
+                device.commit_config(**label, revert_in=town.confirm_seconds)
             applied = self._confirm(town, system, host, (before, hidden), deadline)
         except UNREACHABLE as error:
             if before is None:

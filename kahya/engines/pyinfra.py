@@ -58,9 +58,11 @@ class PyinfraEngine:
             answer = message["answer"]
             yield Outcome(**answer | {"applied": tuple(map(_change, answer["applied"]))})
 
-    def revert(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[Outcome]:
+    def revert(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, run: str = ""
+    ) -> Iterator[Outcome]:
         """Have each host go back to what it saved before its last apply, last system first."""
-        for message in self._run(town, tasks[::-1], progress, mode="revert"):
+        for message in self._run(town, tasks[::-1], progress, mode="revert", run=run):
             answer = message["answer"]
             yield Outcome(**answer | {"applied": ()})
 

@@ -224,8 +224,11 @@ class Return:
                 self._settle(action)
             self._until = 0.0
 
-    def revert(self) -> str:
+    def revert(self, run: str = "") -> str:
         """Go back to the state that was saved.
+
+        Args:
+            run: the label under which it was saved; nothing is done if another was last.
 
         Returns:
             Words about it, "" for an ordinary return.
@@ -234,6 +237,8 @@ class Return:
             PyinfraError: there is no way back, or the host could not go all of it.
             LOST: the path was cut by it; see ``await_return``.
         """
+        if run and self._label() != run:
+            return "nothing was changed here by this plan"
         state, *cuts = self._call("status").split() or [""]
         if state in NO_WAY:
             raise PyinfraError(NO_WAY[state])
@@ -262,6 +267,11 @@ class Return:
             except LOST:
                 continue
         return False, f"{words}; the host is lost and not back yet: check it on site"
+
+    def _label(self) -> str:
+        path = f"{FOLDER}/{self._system}/label"
+        script = f"cat {quote(path)} 2>/dev/null || true"
+        return self._connection.send(f"sudo -H -n sh -c {quote(script)}", "").decode()
 
     def _call(self, *arguments: str) -> str:
         path = f"{FOLDER}/{self._system}/way_back"

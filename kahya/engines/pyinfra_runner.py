@@ -199,7 +199,7 @@ class HostRun:
         applied: list[Change] = []
         try:
             with self.connection.reading():
-                label = digest(sorted(mandate.changes))
+                label = mandate.run or digest(sorted(mandate.changes))
                 back.save(self.host, operations, label, resumed=mandate.resumed)
         except LOST as error:
             reason = f"nothing was changed, for the state before could not be saved: {error}"
@@ -269,7 +269,7 @@ class HostRun:
         self._progress(task, "going back")
         back = Return(self.connection, system, self.about["vars"]["kahya_confirm_seconds"])
         try:
-            return Outcome(name, system, "reverted", reason=back.revert())
+            return Outcome(name, system, "reverted", reason=back.revert(self.job["run"]))
         except LOST as error:
             returned, reason = True, str(error) or type(error).__name__
             if back.armed:

@@ -2,6 +2,7 @@
 
 import re
 import shutil
+import signal
 import subprocess
 import time
 from pathlib import Path
@@ -39,11 +40,12 @@ def test_all_probes_pass():
 def test_pcs_reach_each_other_and_the_carrier_sees_tunnels_only(tmp_path):
     town = load(ROOT / "inventories/lab")
     pcs = [h for h in town.hosts.values() if "pcs" in h.groups]
-    capture = subprocess.Popen(["scripts/lab", "capture", "12", tmp_path / "wan.pcap"], cwd=ROOT)
+    capture = subprocess.Popen(["scripts/lab", "capture", "60", tmp_path / "wan.pcap"], cwd=ROOT)
     await_capture(tmp_path / "wan.pcap")
     for one in pcs:
         for other in pcs:
             on(one.name, f"ping -c 2 -i 0.2 -W 2 {other.address}")
+    capture.send_signal(signal.SIGINT)
     assert capture.wait(30) == 0
     packets = run("tcpdump", "-nn", "-r", tmp_path / "wan.pcap").stdout.splitlines()
     tunnel = [p for p in packets if re.search(r"IP 198\.51\.100\.1\d\.518\d\d > .*: UDP", p)]

@@ -100,7 +100,8 @@ class SimulatedEngine:
         state = self.world.pair(host.name, system.name)
         fault = state.get("fault")
         if now.changes:
-            self.world.put(host.name, system.name, before=state["wrong"])
+            run = approved[host.name, system.name].run
+            self.world.put(host.name, system.name, before=state["wrong"], run=run)
         done = []
         for index, change in enumerate(now.changes):
             if fault == "fails" or (fault == "partly" and index):
@@ -122,7 +123,7 @@ class SimulatedEngine:
         if self.die_at == f"{host.name} {system.name} {resource}":
             os.kill(os.getpid(), signal.SIGKILL)
 
-    def revert(self, town, tasks, progress):
+    def revert(self, town, tasks, progress, run=""):
         for task in tasks:
             for host in task.hosts:
                 state = self.world.pair(host.name, task.system.name)
@@ -130,6 +131,9 @@ class SimulatedEngine:
                     yield Outcome(
                         host.name, task.system.name, "unreachable", reason="no route to host"
                     )
+                elif run and state.get("run") != run:
+                    words = "nothing was changed here by this plan"
+                    yield Outcome(host.name, task.system.name, "reverted", reason=words)
                 elif state.get("stuck"):
                     words = "the state before can't be had back"
                     yield Outcome(host.name, task.system.name, "failed", reason=words)

@@ -160,12 +160,12 @@ def rollback() -> Answer:
 def status() -> Answer:
     """Return {"pending": whether a commit waits, "last": the last event of the history}.
 
-    With a pending one also the "seconds" until it returns, and its "message".
+    "message" is that of the last commit; with a pending one also the "seconds" until it returns.
     """
     last = store.last_event()
     waiting = store.pending()
     if not waiting:
-        return {"pending": False, "last": last}
+        return {"pending": False, "last": last, "message": store.last_message()}
     left = max(0, round(waiting["until"] - time.time()))
     return {"pending": True, "seconds": left, "message": waiting["message"], "last": last}
 

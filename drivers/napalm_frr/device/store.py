@@ -112,6 +112,15 @@ def last_event() -> str:
     return str(json.loads(lines[-1])["event"]) if lines else ""
 
 
+def last_message() -> str:
+    """Return the message of the last commit that was recorded, "" when there is none."""
+    for line in reversed((read(HISTORY) or "").splitlines()):
+        entry = json.loads(line)
+        if entry["event"] == "commit":
+            return str(entry["message"])
+    return ""
+
+
 def recall(key: str) -> str | None:
     """Return the prediction remembered under a key."""
     return read(RUN / f"staged-{key}")
