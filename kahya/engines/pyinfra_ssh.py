@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import socket
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,6 +28,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 
 READ_SECONDS = 60
 SEND_SECONDS = 120
+ALIVE_SECONDS = 30  # without an answer to what was sent, so a host is lost and not busy
 AS_ROOT = "sudo -H -n sh -c "
 LOST = (PyinfraError, OSError, EOFError, SSHException, gevent.Timeout)
 """What may come of talking to a host."""
@@ -79,6 +81,14 @@ class Connection(SSHConnector):
         super().__init__(state, host)
         self.reads: dict[str, Read] = {}
         self._used: dict[str, Read] | None = None
+
+    def connect(self) -> None:
+        """Log in; the kernel by itself would wait a quarter of an hour for a host that is lost."""
+        super().connect()
+        transport = self.client.get_transport() if self.client else None
+        if transport and isinstance(transport.sock, socket.socket):  # no jump host in between
+            milliseconds = ALIVE_SECONDS * 1000
+            transport.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)
 
     @contextmanager
     def reading(self) -> Iterator[dict[str, Read]]:
