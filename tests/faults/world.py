@@ -99,7 +99,7 @@ class SimulatedEngine:
             return Outcome(host.name, system.name, "refused", reason=reason)
         state = self.world.pair(host.name, system.name)
         fault = state.get("fault")
-        if now.changes:
+        if now.changes or now.blind_spots:
             run = approved[host.name, system.name].run
             self.world.put(host.name, system.name, before=state["wrong"], run=run)
         done = []
