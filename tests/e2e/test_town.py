@@ -3,7 +3,7 @@
 import re
 import signal
 import subprocess
-import time
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,7 @@ import yaml
 from admin import ROOT, SIGNERS, approve, await_capture, found, kahya, on, run
 
 from kahya.inventory import load
+from kahya.journal import Journal
 
 CASES = yaml.safe_load((Path(__file__).parent / "drift_cases.yml").read_text(encoding="utf-8"))
 RETURN_SECONDS = 60
@@ -116,9 +117,11 @@ def test_a_router_that_cuts_its_own_uplink_returns_by_itself(tmp_path):
     part = ("-i", "inventories/lab", "--limit", "gw-itfaiye", "--system", "routing")
     assert kahya("plan", *part, "--out", tmp_path / "cut.json", cwd=town).returncode == 2
     approve(tmp_path / "cut.json", *SIGNERS, town=town / "inventories/lab")
-    begin = time.monotonic()
     done = kahya("apply", "-i", "inventories/lab", tmp_path / "cut.json", cwd=town)
-    assert time.monotonic() - begin < RETURN_SECONDS
+    *_, begun, outcome = Journal.in_folder(ROOT / ".kahya/ornek").entries("wave", "outcome")[:-1]
+    assert (begun.data["state"], outcome.kind) == ("begun", "outcome")
+    moments = [datetime.fromisoformat(entry.at) for entry in (begun, outcome)]
+    assert (moments[1] - moments[0]).total_seconds() < RETURN_SECONDS
     assert done.returncode == 1
     assert "returned by itself" in done.stdout
     on("pc-itfaiye", "ping -c 3 -W 5 10.20.1.50")
