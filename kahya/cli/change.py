@@ -22,7 +22,6 @@ def register(add: Add) -> None:
     apply.add_argument(
         "--break-glass",
         metavar="REASON",
-        default="",
         help=_("apply without the signatures; stays open until someone reviews it"),
     )
     apply.add_argument(
@@ -53,9 +52,14 @@ def _apply(args: argparse.Namespace) -> int:
         )
     if args.stage_by_stage:
         return _bring_up(args)
+    reason = (args.break_glass or "").strip()
+    if args.break_glass is not None and not reason:
+        raise KahyaError(
+            _("breaking the glass needs a reason"), _("Say in a few words why it can't wait.")
+        )
     flow, _part = open_town(args)
     plan = store.read(args.file)
-    return _told(flow.apply(plan, store.read_approvals(args.file), args.break_glass))
+    return _told(flow.apply(plan, store.read_approvals(args.file), reason))
 
 
 def _bring_up(args: argparse.Namespace) -> int:
