@@ -3,6 +3,7 @@
 import difflib
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,25 @@ from .sanitize import sanitize
 from .transport import Result, Transport, is_root
 
 Model = dict[str, Any]
+
+
+class LastChange:
+    """What the device remembers of the last change; not NAPALM's."""
+
+    def __init__(self, ask: Callable[..., Any]) -> None:
+        self._ask = ask
+
+    def event(self) -> str:
+        """Return what became of it.
+
+        "commit" (waits, or was kept at once), "confirm", "return" (by itself), "rollback", "undone"
+        (not all lines took, so none was kept), "refused", or "" for none ever.
+        """
+        return str(self._ask("status")["ok"]["last"])
+
+    def message(self) -> str:
+        """Return the message of the last commit, waiting or not."""
+        return str(self._ask("status")["ok"]["message"])
 
 
 class FRRDriver(Getters, NetworkDriver):
@@ -50,6 +70,7 @@ class FRRDriver(Getters, NetworkDriver):
         self._base: str | None = None  # running, when the candidate was staged
         self._candidate: str | None = None  # what running would be after the commit
         self._mode = "replace"
+        self.last = LastChange(self._ask)  # beside NAPALM's own methods, which are a closed list
 
     # ---- connection
 
@@ -185,18 +206,6 @@ class FRRDriver(Getters, NetworkDriver):
     def has_pending_commit(self) -> bool:
         """Tell whether a commit waits for its confirmation, whoever made it."""
         return bool(self._ask("status")["ok"]["pending"])
-
-    def last_change(self) -> str:
-        """Return what became of the last change that this driver was asked for; not NAPALM's.
-
-        "commit" (waits, or was kept at once), "confirm", "return" (by itself), "rollback", "undone"
-        (not all lines took, so none was kept), "refused", or "" for none ever.
-        """
-        return str(self._ask("status")["ok"]["last"])
-
-    def last_message(self) -> str:
-        """Return the message of the last commit, waiting or not; not NAPALM's."""
-        return str(self._ask("status")["ok"]["message"])
 
     def discard_config(self) -> None:
         """Forget the candidate."""

@@ -87,8 +87,9 @@ class NapalmEngine:
         reason = ""
         try:
             with self._device(host) as device:
-                last = device.last_change()  # of drivers that know; see drivers/napalm_frr
-                if run and device.last_message() != run:
+                # Some drivers know what became of the last change; see drivers/napalm_frr.
+                last = device.last.event() if hasattr(device, "last") else "commit"
+                if run and hasattr(device, "last") and device.last.message() != run:
                     reason = N_("nothing was changed here by this plan")
                 elif last in NO_WAY:
                     status, reason = NO_WAY[last]
@@ -130,7 +131,7 @@ class NapalmEngine:
                 before = running
                 # Only some drivers keep a message on the device.
                 run = approved[host.name, system.name].run
-                label = {"message": run} if hasattr(device, "last_message") else {}
+                label = {"message": run} if hasattr(device, "last") else {}
                 device.commit_config(**label, revert_in=town.confirm_seconds)
             applied = self._confirm(town, system, host, (before, hidden), deadline)
         except UNREACHABLE as error:

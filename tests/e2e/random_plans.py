@@ -65,7 +65,12 @@ class Generator:
             result.stopped,
             result.outcomes,
         )
-        assert len(result.applied) == len(plan.changes), (by_hand, result.stopped, result.outcomes)
+        assert len(result.applied) == len(plan.changes), (
+            by_hand,
+            result.stopped,
+            result.left,
+            result.outcomes,
+        )
         assert result.ok, (
             by_hand,
             result.stopped,

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from hypothesis import given
@@ -159,7 +160,7 @@ def test_a_key_is_shown_on_neither_side_and_that_it_differs_is_said():
 )
 def test_only_the_last_commit_is_rolled_back_and_only_once(engine, last, status, rolled):
     device = Device()
-    device.last_change, device.rolled = lambda: last, False
+    device.last, device.rolled = SimpleNamespace(event=lambda: last), False
     device.rollback = lambda: setattr(device, "rolled", True)
     [outcome] = engine(device).revert(TOWN, [Task(ROUTING, (GATEWAY,))], lambda *_: None)
     assert (outcome.status, device.rolled, bool(outcome.reason)) == (status, rolled, not rolled)
