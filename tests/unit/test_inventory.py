@@ -12,6 +12,9 @@ from kahya.i18n import set_language
 from kahya.inventory import examine, load
 
 ROOT = Path(__file__).parents[2]
+SMALL_TOWNS = sorted(
+    file.parent for folder in ("molecule", "tests") for file in (ROOT / folder).rglob("town.yml")
+)
 CASES = yaml.safe_load((Path(__file__).parent / "cases/inventory_errors.yml").read_text())
 
 
@@ -42,6 +45,12 @@ def test_the_lab_is_in_order():
     assert problems == []
     assert town is not None
     assert len(town.buildings) == 3
+
+
+@pytest.mark.parametrize("town", SMALL_TOWNS, ids=lambda town: town.name)
+def test_every_town_of_the_tests_is_in_order(town, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    assert examine(town)[1] == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=[c["name"] for c in CASES])
