@@ -88,9 +88,10 @@ def _deps(_: Lab, arguments: Namespace) -> int:
         os.environ["DEBIAN_FRONTEND"] = "noninteractive"
         if "apt-cacher-ng" in packages:  # the lab runs its own; Debian's would open a port to all
             run(["systemctl", "mask", "apt-cacher-ng.service"])
-        run(["apt-get", "update", "--quiet"])
-        command = ["apt-get", "install", "--yes", "--quiet", "--no-install-recommends"]
-        _become([*command, *packages])
+        print(f"Installing {' '.join(packages)} …", flush=True)
+        run(["apt-get", "update"])
+        run(["apt-get", "install", "--yes", "--no-install-recommends", *packages])
+        return 0
     print("\n".join(packages))
     return 1 if packages else 0
 
