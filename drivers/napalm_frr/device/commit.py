@@ -17,7 +17,7 @@ from .converge import converge
 
 # Seconds after which even a plain commit returns, should this program die in the middle of it.
 GUARD = 300
-PATIENCE = 15  # times to try, a second apart, to undo a failed commit
+SAVES = 3  # times to try, when daemons crash
 Answer = dict[str, Any]
 
 
@@ -79,7 +79,7 @@ def commit(base: str, prediction: str, message: str, user: str, revert_in: int |
         )
     facts = {"message": message, "user": user, "digest": digest(prediction)}
     store.arm(revert_in or GUARD, {"before": before, "committed": prediction, **facts})
-    left = converge(prediction)
+    left = converge(prediction) if revert_in else _settle(prediction)
     if left:
         raise RefusedError(_restore(before, left))
     store.record("commit", revert_in=revert_in, **facts)
@@ -88,15 +88,36 @@ def commit(base: str, prediction: str, message: str, user: str, revert_in: int |
     return {}
 
 
+def _settle(wanted: str) -> list[str]:
+    """Reach a configuration and write it to startup; anew if a daemon crashed in between."""
+    left: list[str] = []
+    for _ in range(SAVES):
+        if left := converge(wanted):
+            return left
+        if not (left := _save(wanted)):
+            break
+    return left
+
+
+def _save(wanted: str) -> list[str]:
+    """Write the startup configuration, or leave it as it was and return what would be wrong in it.
+
+    FRR would write it without the lines of a daemon that is down.
+    """
+    old = vtysh.STARTUP.read_text()
+    vtysh.write_startup()
+    left = text.difference(vtysh.STARTUP.read_text(), wanted)
+    if left:
+        vtysh.STARTUP.write_text(old)  # in place: it keeps its owner
+    else:
+        Path("/etc/hostname").write_text(f"{socket.gethostname()}\n")  # in place: may be a mount
+    return left
+
+
 def _restore(before: str, left: list[str]) -> str:
     """Undo a commit that did not reach its goal; if that fails too, the timer tries again."""
     reasons = "; ".join(left)
-    remaining = converge(before)
-    for _ in range(PATIENCE):  # a daemon that crashed is started again by FRR after 5 s
-        if remaining:
-            time.sleep(1)
-            remaining = converge(before)
-    if remaining:
+    if remaining := converge(before):
         return (
             f"the commit failed ({reasons}) and the RESTORE IS INCOMPLETE: {'; '.join(remaining)}"
         )
@@ -110,7 +131,7 @@ def confirm() -> Answer:
     waiting = store.pending()
     if not waiting:
         raise RefusedError("no commit is waiting for confirmation; it may have returned by itself")
-    changed = text.difference(vtysh.running(), waiting["committed"])
+    changed = text.difference(vtysh.running(), waiting["committed"]) or _save(waiting["committed"])
     if changed:
         raise RefusedError(f"the device no longer has what was committed: {'; '.join(changed)}")
     _keep(waiting["before"])
@@ -121,12 +142,6 @@ def confirm() -> Answer:
 def _keep(before: str) -> None:
     store.disarm()
     store.write(store.ROLLBACK, before)
-    _write_startup()
-
-
-def _write_startup() -> None:
-    vtysh.write_startup()
-    Path("/etc/hostname").write_text(f"{socket.gethostname()}\n")  # in place: may be a mount
 
 
 def revert() -> Answer:
@@ -149,10 +164,8 @@ def rollback() -> Answer:
     before = store.read(store.ROLLBACK)
     if before is None:
         raise RefusedError("no earlier configuration is known")
-    left = converge(before)
-    if left:
+    if left := _settle(before):
         raise RefusedError(f"the rollback is incomplete: {'; '.join(left)}")
-    _write_startup()
     store.record("rollback", digest=digest(before))
     return {}
 

@@ -8,10 +8,11 @@ stanza and written anew (and reported, since that resets, for example, a BGP ses
 import socket
 from collections.abc import Iterator
 
-from . import text, vtysh
+from . import daemons, text, vtysh
 from .text import Block, Path, Tree
 
 ROUNDS = 3
+CRASHES = 2  # of a daemon on the way, after which it is begun anew
 SHORTEST = 2  # words: "no" and one more
 # vtysh did not understand the line: a shorter "no ..." may do. Anything else is a real refusal.
 NOT_UNDERSTOOD = ("% Unknown command", "% Command incomplete", "% Ambiguous command")
@@ -20,8 +21,20 @@ NOT_UNDERSTOOD = ("% Unknown command", "% Command incomplete", "% Ambiguous comm
 def converge(target: str) -> list[str]:
     """Make the running configuration equal to `target` (canonical text).
 
-    Returns the lines that still differ: [] means done.
+    Returns the lines that still differ: [] means done. Some changes make a daemon of FRR 8.4 crash
+    (the type of a busy OSPF link): once FRR has started it again, the rest is done.
     """
+    left: list[str] = []
+    for _ in range(CRASHES + 1):
+        before = daemons.awaited()
+        left = approach(target)
+        if daemons.processes() == before:
+            return left
+    return left or ["a daemon crashes again and again"]
+
+
+def approach(target: str) -> list[str]:
+    """Do the same with daemons that nobody would start again."""
     if name := text.hostname(target):
         set_hostname(name)
     want = text.parse(target)

@@ -14,12 +14,11 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from . import text, vtysh
-from .converge import converge, set_hostname
+from . import daemons, text, vtysh
+from .converge import approach, set_hostname
 
-SOCKETS = Path("/run/frr")
 # Hidden under empty memory file systems, so that the shadow can't touch the router's own.
-PRIVATE = (SOCKETS, Path("/var/log/frr"), Path("/var/lib/frr"))
+PRIVATE = (daemons.SOCKETS, Path("/var/log/frr"), Path("/var/lib/frr"))
 SYSLOG = Path("/run/systemd/journal/dev-log")
 # FRR prints these kernel settings as configuration.
 SYSCTLS = ("net/ipv4/ip_forward", "net/ipv6/conf/all/forwarding")
@@ -39,7 +38,6 @@ def describe_router() -> Router:
     Two routers that are described alike predict alike.
     """
     links = json.loads(_do("ip", "-j", "address"))
-    names = sorted(path.stem for path in SOCKETS.glob("*.vty") if path.stem != "watchfrr")
     return {
         "links": [[x["ifname"], "POINTOPOINT" in x["flags"]] for x in links if x["ifname"] != "lo"],
         "addresses": [
@@ -48,7 +46,7 @@ def describe_router() -> Router:
             for a in x["addr_info"]
             if a["scope"] == "global"
         ],
-        "daemons": [_command(name) for name in sorted(names, key=lambda name: name != "zebra")],
+        "daemons": [_command(name) for name in daemons.names()],
         "sysctls": {name: Path("/proc/sys", name).read_text().strip() for name in SYSCTLS},
     }
 
@@ -59,8 +57,7 @@ def _command(daemon: str) -> list[str]:
     Raises RejectedError when it does not run.
     """
     try:
-        pid = (SOCKETS / f"{daemon}.pid").read_text().strip()
-        argv = Path("/proc", pid, "cmdline").read_text().split("\0")
+        argv = Path("/proc", daemons.process(daemon) or "none", "cmdline").read_text().split("\0")
     except OSError:
         raise RejectedError(f"{daemon} is not running; has it crashed?") from None
     command = [argv[0]]
@@ -91,7 +88,7 @@ def run(router: Router, **task: Any) -> Any:
 def main(
     router: Router, start: str, candidate: str | None = None, target: str | None = None
 ) -> Any:
-    """Inside the namespaces: load `start`, then load `candidate` or converge to `target`.
+    """Inside the namespaces: load `start`, then load `candidate` or go to `target`.
 
     Returns {"prediction": canonical text, "rejected": reasons}.
     """
@@ -103,7 +100,7 @@ def main(
         rejected = _not_reproduced(start) or _load_candidate(candidate)
     _unprime(router, (start or "") + (candidate or ""))
     if target is not None:
-        rejected = [f"no safe way leads there: {line}" for line in converge(target)]
+        rejected = [f"no safe way leads there: {line}" for line in approach(target)]
     return {"prediction": vtysh.running(), "rejected": rejected}
 
 

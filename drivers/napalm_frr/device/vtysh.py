@@ -2,11 +2,13 @@
 
 import re
 import subprocess
+from pathlib import Path
 from typing import NamedTuple
 
 from . import text
 
 TIMEOUT = 120  # seconds; vtysh hangs when a daemon does
+STARTUP = Path("/etc/frr/frr.conf")
 
 
 class Rejection(NamedTuple):
@@ -73,5 +75,7 @@ def _reason(words: list[str]) -> str:
 
 
 def write_startup() -> None:
-    """Make the running configuration the startup configuration."""
-    show("write memory")
+    """Make the running configuration the startup configuration; see what was written."""
+    subprocess.run(
+        ["vtysh", "-c", "write memory"], capture_output=True, check=False, timeout=TIMEOUT
+    )

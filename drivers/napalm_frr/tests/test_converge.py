@@ -4,7 +4,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napalm_frr.device import converge, text, vtysh
+from napalm_frr.device import converge, daemons, text, vtysh
 from napalm_frr.device.text import Block
 from napalm_frr.device.vtysh import Rejection
 
@@ -80,6 +80,29 @@ def test_every_configuration_leads_to_every_other(toy, have, want):
 def test_what_cannot_be_reached_is_named(toy, monkeypatch):
     monkeypatch.setattr(vtysh, "load", lambda _config: [])
     assert converge.converge("set a\n") == ["set a"]
+
+
+@pytest.mark.parametrize(
+    ("crashes", "left"), [(1, []), (2, []), (99, ["a daemon crashes again and again"])]
+)
+def test_what_a_crash_undid_is_done_again(toy, monkeypatch, crashes, left):
+    """Also where nothing seems to be left: a dead daemon has no lines, until it is back."""
+    load, starts = toy.load, [0]
+
+    def crash(config):
+        starts[0] += starts[0] < crashes
+        toy.tree = {}
+        return load(config)
+
+    def come_back():
+        toy.tree = toy.tree or text.parse("set startup\n")
+        return {"ospfd": str(starts[0])}
+
+    monkeypatch.setattr(vtysh, "load", crash)
+    monkeypatch.setattr(daemons, "processes", lambda: {"ospfd": str(starts[0])})
+    monkeypatch.setattr(daemons, "awaited", come_back)
+    toy.tree = text.parse("set old\n")
+    assert converge.converge("") == left
 
 
 def test_lines_inside_go_before_the_line_around_them():

@@ -18,6 +18,8 @@ from napalm.base.exceptions import (
     ReplaceConfigException,
 )
 
+from napalm_frr.device import text
+
 pytestmark = pytest.mark.device
 CHANGE = "interface lan0\n description changed by the test\nexit\n"
 MARK = "changed by the test"
@@ -211,6 +213,27 @@ def test_a_connection_lost_in_mid_commit_leaves_no_half_state(device, connect, l
     lab.wait_for(lambda: not device.has_pending_commit())
     lab.wait_for(lambda: running(device) in (before, after))
     assert "shadow" not in lab.router.sh("ps -e -o args")
+
+
+def test_a_daemon_that_crashes_in_mid_commit_leaves_no_half_state(device, connect, lab):
+    lab.router.sh("systemctl reset-failed frr; systemctl restart frr")  # it waits longer each time
+    patient = connect(timeout=60)
+    before = running(patient)
+    patient.load_replace_candidate(filename=str(Path(__file__).parent / "frr" / "new_good.conf"))
+    after = patient.get_config("candidate")["candidate"]
+    kill = "until pgrep -f 'napalm-frr/agent-.*commit'; do :; done; sleep 0.25; pkill -9 ospfd"
+    killer = threading.Thread(target=lab.router.sh, args=(kill,), kwargs={"check": False})
+    killer.start()
+    refused = ""
+    try:
+        patient.commit_config()
+    except CommitError as error:
+        refused = str(error)
+    killer.join()
+    # Refused is it only when the crash came before the first line.
+    assert refused == "" or "changed since the candidate was loaded" in refused
+    wanted = before if refused else after
+    lab.wait_for(lambda: not text.difference(running(patient), wanted))
 
 
 def test_a_killed_agent_does_not_stop_the_return(device, lab):
