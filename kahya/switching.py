@@ -154,7 +154,12 @@ def _management(variables: Mapping[str, Any], gateway: Mapping[str, Any]) -> dic
         "prefix": subnet.prefixlen,
         "gateway": gateway_address(gateway, subnet),
         "from": [
-            {"subnet": str(n), "network": str(n.network_address), "wildcard": str(n.hostmask)}
+            {
+                "subnet": str(n),
+                "address": str(n.network_address),
+                "wildcard": str(n.hostmask),
+                "single": n.prefixlen == n.max_prefixlen,
+            }
             for n in sources
         ],
     }
