@@ -16,8 +16,10 @@ from kahya.inventory_check import (
     check_systems,
     check_waivers,
 )
-from kahya.inventory_reader import RawHost, RawInventory, plain, read
+from kahya.inventory_network import check_network
+from kahya.inventory_reader import RawHost, RawInventory, longest_first, plain, read
 from kahya.model import Building, Host, System, Town, Waiver
+from kahya.switching import derive as derive_switches
 from kahya.topology import derive
 
 CONFIRM_SECONDS = 45
@@ -57,6 +59,7 @@ def examine(directory: Path, *, past: bool = False) -> tuple[Town | None, list[P
     systems = table["systems"] if table and not more else []
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
     problems += check_hosts(raw, systems, root)
+    problems += check_network(raw) if not problems else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
     problems += _check_approval(directory, rules, systems, raw)
@@ -114,7 +117,9 @@ def _town(
     for name, host in managed.items():
         place = plain(next(b for b in raw.children["buildings"] if name in raw.groups[b]))
         host.vars["building"] = {"name": place, **host.vars["building"]}
-    derive({n: h.vars for n, h in managed.items()}, about["town"])
+    variables = {n: h.vars for n, h in managed.items()}
+    derive(variables, about["town"])
+    made = derive_switches(variables)
     buildings = {
         v["name"]: Building(v["name"], v["title"], v["number"], v["lan"])
         for v in (h.vars["building"] for h in managed.values())
@@ -131,7 +136,7 @@ def _town(
         settings=about,
         systems=tuple(System(**{**s, "controls": tuple(s["controls"])}) for s in systems),
         waivers=tuple(Waiver(**waiver) for waiver in waivers),
-        secrets=raw.secrets,
+        secrets=longest_first((*raw.secrets, *made)),
     )
 
 

@@ -239,8 +239,9 @@ def _host_problems(
         message = message if mine else _("stands in no building")
         expected = _("the host under one building in hosts.yml")
         yield Problem(file, line, host.name, message, expected)
-    names = ["host"] if outside else ["host", "building"]
+    names = ["host", "network"] if outside else ["host", "network", "building"]
     names += ["gateway"] if host.name in raw.groups.get("gateways", ()) else []
+    names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
     for name, options in specs.items():
@@ -253,7 +254,8 @@ def _host_problems(
 def _unknown(
     host: RawHost, specs: Mapping[str, dict[str, Any]], locate: Locate
 ) -> Iterator[Problem]:
-    core = {k for n in ("host", "building", "gateway") for k in schemas()[n]["properties"]}
+    parts = ("host", "network", "building", "gateway", "switch")
+    core = {k for name in parts for k in schemas()[name]["properties"]}
     known = core | {"group_names", "inventory_hostname"} | {k for s in specs.values() for k in s}
     free = ("ansible_", "vault_", *(f"{system}_" for system, spec in specs.items() if not spec))
     for name in host.vars:
@@ -273,17 +275,17 @@ def _town_problems(raw: RawInventory) -> Iterator[Problem]:
             message = _("{lan} of {building} overlaps {other_lan} of {other}").format(
                 lan=lan2, building=other, other_lan=lan, other=one
             )
-            yield _at(b, ["building", "lan"], message, _("a subnet of its own"))
+            yield at(b, ["building", "lan"], message, _("a subnet of its own"))
         if a.vars["building"]["number"] == b.vars["building"]["number"]:
             message = _("{building} has the number of {other}").format(building=other, other=one)
-            yield _at(b, ["building", "number"], message, _("a number of its own"))
+            yield at(b, ["building", "number"], message, _("a number of its own"))
     for name, host in first.items():
         if len(f"wg-{name}") > INTERFACE_NAME_MAX:
             message = _("{building} is too long to name a tunnel").format(building=name)
-            yield _at(host, [], message, _("at most 12 letters"))
+            yield at(host, [], message, _("at most 12 letters"))
         if sum(h in raw.groups.get("gateways", ()) for h in members[name]) != 1:
             message = _("{building} has no gateway, or several").format(building=name)
-            yield _at(host, [], message, _("one host of the building under gateways"))
+            yield at(host, [], message, _("one host of the building under gateways"))
     seen: dict[str, str] = {}
     for host in (raw.hosts[name] for names in members.values() for name in names):
         address, lan = host.vars["ansible_host"], IPv4Network(host.vars["building"]["lan"])
@@ -291,16 +293,17 @@ def _town_problems(raw: RawInventory) -> Iterator[Problem]:
             message = _("{address} of {host} is outside its building's {lan}").format(
                 address=address, host=host.name, lan=lan
             )
-            yield _at(host, ["ansible_host"], message, _("an address of {lan}").format(lan=lan))
+            yield at(host, ["ansible_host"], message, _("an address of {lan}").format(lan=lan))
         if address in seen:
             message = _("{host} has the address of {other}").format(
                 host=host.name, other=seen[address]
             )
-            yield _at(host, ["ansible_host"], message, _("an address of its own"))
+            yield at(host, ["ansible_host"], message, _("an address of its own"))
         seen[address] = host.name
 
 
-def _at(host: RawHost, path: list[str | int], message: str, expected: str) -> Problem:
+def at(host: RawHost, path: list[str | int], message: str, expected: str) -> Problem:
+    """Return a problem with what was written at ``path`` (keys, from the outside) of ``host``."""
     return Problem(*_origin_of(host, path), _dotted(path) or host.name, message, expected)
 
 

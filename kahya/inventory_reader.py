@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import locale
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -93,9 +93,12 @@ def read(directory: Path) -> RawInventory:
         raise InventoryError(
             str(error).strip(), _("Correct the file and run kahya validate.")
         ) from error
-    # Longest first: a secret that contains another must be masked as a whole.
-    ordered = tuple(sorted(secrets, key=lambda s: (-len(s), s)))
-    return RawInventory(hosts, members, children, ordered)
+    return RawInventory(hosts, members, children, longest_first(secrets))
+
+
+def longest_first(secrets: Iterable[str]) -> tuple[str, ...]:
+    """Order ``secrets`` for masking: one that contains another must be masked as a whole."""
+    return tuple(sorted(set(secrets), key=lambda s: (-len(s), s)))
 
 
 def plain(value: Any) -> Any:

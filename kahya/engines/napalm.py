@@ -21,6 +21,7 @@ from napalm.base.exceptions import (
 )
 
 from kahya.engines.base import Approved, Progress, Task, refusal
+from kahya.engines.napalm_render import render
 from kahya.i18n import N_, _
 from kahya.model import Change, Host, HostPlan, Outcome, OutcomeStatus, System, Town, digest
 from kahya.redact import redact
@@ -206,24 +207,6 @@ class NapalmEngine:
             yield device
         finally:
             device.close()
-
-
-def render(town: Town, system: System, host: Host) -> str:
-    """Return the whole intended configuration of ``host``.
-
-    Raises:
-        jinja2.TemplateError: a template is missing or names a value that the inventory lacks.
-    """
-    folder = Path(town.directory).parents[1] / system.source / host.vars["platform"]
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        autoescape=False,  # noqa: S701 - device configuration, not HTML
-    )
-    return environment.get_template("main.j2").render(host.vars)
 
 
 def stanzas(text: str) -> Config:

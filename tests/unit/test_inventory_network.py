@@ -1,0 +1,52 @@
+"""What is wrong in the intent for the switches is found, all of it, with file, line and key."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from test_inventory import change
+
+from kahya.inventory import examine
+
+ROOT = Path(__file__).parents[2]
+TOWNS = ROOT / "tests/e2e/towns"
+CASES = yaml.safe_load((Path(__file__).parent / "cases/network_errors.yml").read_text())
+
+
+@pytest.fixture
+def town(tmp_path, monkeypatch):
+    """A copy of the town with one switch of each platform."""
+    shutil.copy(TOWNS / "systems.yml", tmp_path)
+    shutil.copy(ROOT / "ansible.cfg", tmp_path)
+    shutil.copytree(ROOT / "inventories", tmp_path / "inventories")
+    shutil.copytree(TOWNS / "three_switches", tmp_path / "three_switches")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "three_switches"
+
+
+def test_the_town_is_in_order(town):
+    assert examine(town)[1] == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=[c["name"] for c in CASES])
+def test_every_problem_is_reported(case, town):
+    change(town, case)
+    if "also" in case:
+        change(town, case["also"])
+    found, problems = examine(town)
+    shown = [str(problem) for problem in problems]
+    assert found is None
+    assert len(shown) == len(case["problems"]), "\n".join(shown)
+    assert "hunter2" not in str(shown)
+    for place, words in case["problems"]:
+        assert any(place in line and words in line for line in shown), "\n".join(shown)
+
+
+def test_keys_in_the_form_of_a_device_are_secrets_too(town):
+    found, _ = examine(town)
+    for host in (h for h in found.hosts.values() if "switches" in h.groups):
+        made = host.vars["switch"]
+        keys = {server[form] for server in made["radius"] for form in ("type_7", "junos_9")}
+        keys |= {u[k] for u in made["snmp"]["users"] for k in u.keys() - {"name"}}
+        assert keys | {made["enable"]} <= set(found.secrets)
