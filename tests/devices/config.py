@@ -204,8 +204,8 @@ def _key(match: Match, words: tuple[str, ...]) -> tuple[str, ...]:
 
 def _value(node: Node, key: Key, words: tuple[str, ...], match: Match) -> tuple[str, ...]:
     """Return the words of the line as the device keeps them."""
-    if "secret" in match.rule.flags:
-        return seal(words)
+    if match.rule.secret:
+        return seal(words, match.rule.secret)
     stem, rest = words[: len(key[1])], words[len(key[1]) :]
     if rest[:1] in (("add",), ("remove",)):
         before = node.children[key].text.split()[-1] if key in node.children else "1-4094"

@@ -99,7 +99,6 @@ class EosCli(eos_show.EosShow):
     def abort(self, name: str = "") -> None:
         """Throw a candidate away; undo it where it waits to be confirmed."""
         name = name or self.session
-        self._session(name)
         timer = self.device.timer
         if timer and timer.name == name:
             self.device.revert()

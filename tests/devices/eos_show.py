@@ -139,7 +139,6 @@ class EosShow(Cli):
                 "privLevel": int(words[words.index("privilege") + 1])
                 if "privilege" in words
                 else 1,
-                "role": words[words.index("role") + 1] if "role" in words else "",
                 "secret": words[-1] if "secret" in words else "",
                 "sshAuthorizedKey": "",
             }

@@ -5,11 +5,11 @@ A grammar has modes; a mode has rules, in the order in which the device shows th
     interface:
       switchport mode = (access|trunk)  ; default access
 
-Small words are typed as they stand, capitals are types (``words``), ``(a|b)`` is a choice and
-``[a]`` may be left out. What stands before ``=`` says which line it is, so that the next one of
-the same kind takes its place; without ``=`` the whole line does. ``no`` and ``default`` go before
-each, and need no more than that. ``{mode}`` is the mode that a line opens. An empty line is where
-the device prints a ``!``. After ``;`` come the rule's properties, see ``Rule``.
+Small words stand for themselves, and so do words in quotes; capitals are types (``words``);
+``(a|b)`` is a choice and ``[a]`` may be left out. What stands before ``=`` says which line it is,
+so that the next one of the same kind takes its place; without ``=`` the whole line does. ``no`` and
+``default`` go before each, and need no more than that. ``{mode}`` is the mode that a line opens. An
+empty line is where the device prints a ``!``. After ``;`` come the rule's properties, see ``Rule``.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Rule:
         ignored: it is understood and has no effect.
         many: it may name several things at once, ``vlan 10,20`` or a range of ports.
         block: text follows, on the line or below it, up to a delimiter.
-        secret: a password in it is kept as a hash.
+        secret: a password in it is kept as a hash of this kind.
     """
 
     pattern: Pattern = field(hash=False)
@@ -74,6 +74,7 @@ class Rule:
     default: str = ""
     sequence: str = ""
     absent: str = ""
+    secret: str = ""
     flags: frozenset[str] = frozenset()
 
 
@@ -118,7 +119,9 @@ class Grammar:
             elif not line.startswith((" ", "#")):
                 mode = line.strip().rstrip(":")
             elif line.startswith(" "):
-                self.modes.setdefault(mode, []).append(rule(line.strip(), place, group))
+                rules = self.modes.setdefault(mode, [])
+                numbered = [r.place for r in rules if r.sequence and "; sequence" in line]
+                rules.append(rule(line.strip(), (numbered or [place])[0], group))
         self.types = types(names, ports)
 
     def match(self, mode: str, line: str, *, abbreviate: bool = True) -> Match:
@@ -145,7 +148,10 @@ class Grammar:
         ]
         for word in re.finditer(r"\S+", line):
             if "LINE" in {h.kind for _, p, _ in alive for h, _ in heads(p) if h} and not any(
-                h.word == word[0] for _, p, _ in alive for h, _ in heads(p) if h and not h.kind
+                h.word.lower() == word[0].lower()
+                for _, p, _ in alive
+                for h, _ in heads(p)
+                if h and not h.kind
             ):
                 rest = line[word.start() :]
                 alive = [
@@ -157,8 +163,9 @@ class Grammar:
                 break
             alive = self._step(alive, word[0], abbreviate, line, word.start())
         for rule, pattern, got in alive:
-            ends = any(head is None for head, _ in heads(pattern))
-            if ends or (sign and not any(h.key for h, _ in heads(pattern) if h)):
+            ends = any(not head or (sign and not head.key) for head, _ in heads(pattern))
+            by_number = sign and rule.sequence and len(got) == 1 and got[0][1].isdigit()
+            if ends or by_number:
                 return Match(
                     rule,
                     tuple(word for _, word in got),
@@ -171,7 +178,11 @@ class Grammar:
     def _step(self, alive: list, word: str, abbreviate: bool, line: str, at: int) -> list:
         """Return what is left of ``alive`` after ``word``: itself, of a type, or abbreviated."""
         options = [(r, h, rest, got) for r, p, got in alive for h, rest in heads(p) if h]
-        exact = [(r, rest, (*got, (h, word))) for r, h, rest, got in options if h[:2] == ("", word)]
+        exact = [
+            (r, rest, (*got, (h, h.word)))
+            for r, h, rest, got in options
+            if not h.kind and h.word.lower() == word.lower()
+        ]
         typed = [
             (r, rest, (*got, (h, value)))
             for r, h, rest, got in options
@@ -179,7 +190,11 @@ class Grammar:
         ]
         if exact or typed:
             return exact + typed
-        short = [o for o in options if abbreviate and not o[1].kind and o[1].word.startswith(word)]
+        short = [
+            o
+            for o in options
+            if abbreviate and not o[1].kind and o[1].word.lower().startswith(word.lower())
+        ]
         if not short:
             raise CliError("invalid", line, at)
         if len({head.word for _, head, _, _ in short}) > 1:
@@ -195,8 +210,9 @@ def rule(text: str, place: int = 0, group: int = 0) -> Rule:
     key, equals, value = (part.strip() for part in pattern.partition(" = "))
     items = _parse(key, key=True) + (_parse(value, key=False) if equals else ())
     return Rule(
-        items, place, group, mode.strip(" }"), found.get("default", ""),
-        found.get("sequence", ""), found.get("absent", ""), frozenset(found),
+        items, place, group, mode.strip(" }"),
+        *(found.get(name, "") for name in ("default", "sequence", "absent", "secret")),
+        frozenset(found),
     )  # fmt: skip
 
 
@@ -216,7 +232,11 @@ def _parse(text: str, *, key: bool) -> Pattern:
                 yield tuple(items)
                 items = []
             else:
-                items.append(Leaf(token if token.isupper() else "", token, key))
+                items.append(
+                    Leaf(
+                        token if token.isupper() and token[0] != "'" else "", token.strip("'"), key
+                    )
+                )
         yield tuple(items)
 
     return next(branch(""))

@@ -20,16 +20,15 @@ HASHED = ("5", "8", "9", "sha512")
 """What may stand before the hash: md5-crypt, PBKDF2, scrypt (Cisco's), sha512-crypt (Arista's)."""
 
 
-def seal(words: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words of a line that ends with a password, with its hash in its place."""
+def seal(words: tuple[str, ...], kind: str) -> tuple[str, ...]:
+    """Return the words of a line with the hash in place of the password, ``5`` or ``sha512``."""
     *before, password = words
-    if before[-1] in HASHED:
+    if before[-1] in HASHED or "secret" not in before:
         return words
     if before[-1] in PLAIN:
         before.pop()
-    eos = "role" in before or "root" in before
-    kind = ("sha512", crypt.METHOD_SHA512) if eos else ("5", crypt.METHOD_MD5)
-    return (*before, kind[0], crypt.crypt(password, kind[1]))
+    method = crypt.METHOD_SHA512 if kind == "sha512" else crypt.METHOD_MD5
+    return (*before, kind, crypt.crypt(password, method))
 
 
 def fits(password: str, kept: str) -> bool:
