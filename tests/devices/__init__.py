@@ -1,0 +1,1 @@
+"""Stand-ins for switches that NAPALM's own drivers talk to; see README.md."""

@@ -1,0 +1,76 @@
+"""One device as a process: `python -m devices` from the folder tests/."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import signal
+import sys
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+from typing import Any
+
+from devices import console, eapi, terminal
+from devices.device import Device
+
+MODELS: dict[str, dict[str, Any]] = {
+    "ios": {"model": "WS-C2960X-24TS-L", "maker": "FOC", "port": "GigabitEthernet1/0/", "tcp": 22},
+    "eos": {"model": "DCS-7010TX-48", "maker": "JPE", "port": "Ethernet", "tcp": 443},
+}
+"""What a new device of a platform is like: ``maker`` begins its serial number."""
+
+
+def hardware(platform: str, name: str, ports: int) -> dict[str, Any]:
+    """Return the hardware of a new device; its serial number follows from ``name``."""
+    model = MODELS[platform]
+    names = [f"{model['port']}{number}" for number in range(1, ports + 1)]
+    serial = model["maker"] + hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+    return {"model": model["model"], "serial": serial, "ports": names}
+
+
+async def run(arguments: Namespace) -> None:
+    """Be the device until told to end."""
+    folder: Path = arguments.state.resolve()
+    factory = arguments.factory.read_text(encoding="utf-8") if arguments.factory else ""
+    made = hardware(arguments.platform, folder.name, arguments.ports)
+    device = Device(folder, arguments.platform, factory, made)
+    device.minute = arguments.minute
+    port = MODELS[arguments.platform]["tcp"] if arguments.port is None else arguments.port
+    face: Any = terminal if arguments.platform == "ios" else eapi
+    servers = [await console.serve(device), await face.serve(device, arguments.address, port)]
+    where = servers[1].sockets[0].getsockname()
+    print(
+        f"{device.hostname} ({device.platform}) listens on {where[0]} port {where[1]}", flush=True
+    )
+    ended = asyncio.Event()
+    for sign in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(sign, ended.set)
+    await ended.wait()
+
+
+def main() -> int:
+    """Do what the command line says and return the exit code."""
+    top = ArgumentParser("python -m devices", description=__doc__)
+    kinds = top.add_subparsers(dest="platform", required=True)
+    for platform in MODELS:
+        kind = kinds.add_parser(platform, help=f"be a switch with {platform}")
+        kind.add_argument("--state", type=Path, required=True, help="the device's folder")
+        kind.add_argument("--address", default="127.0.0.1")
+        kind.add_argument("--port", type=int, help="TCP port; 0 takes a free one")
+        kind.add_argument("--ports", type=int, default=24, help="how many interfaces")
+        kind.add_argument("--factory", type=Path, help="the configuration of a new device")
+        help_ = "seconds of a minute of IOS's timer: shorter for tests"
+        kind.add_argument("--minute", type=float, default=60.0, help=help_)
+    typing = kinds.add_parser("console", help="type commands at a device's console")
+    typing.add_argument("state", type=Path)
+    typing.add_argument("commands", help="lines, or parted by ;")
+    arguments = top.parse_args()
+    if arguments.platform == "console":
+        print(console.type_in(arguments.state, arguments.commands))
+    else:
+        asyncio.run(run(arguments))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
