@@ -57,6 +57,7 @@ if [ -n {resumed} ] && [ ! -e {name}/returned ] && cmp -s .new/label {name}/labe
 fi
 rm -rf {name}
 mv .new {name}
+sync -f {name}
 """
 
 

@@ -363,6 +363,20 @@ def test_nothing_is_changed_where_the_state_before_cannot_be_saved(place, monkey
     assert (place.folder / "a").read_text() == "old"
 
 
+def test_the_state_before_is_on_the_disk_before_anything_is_changed(place, monkeypatch):
+    programs = place.folder.parent / "programs"
+    programs.mkdir()
+    sync, seen = programs / "sync", place.folder.parent / "seen"
+    sync.write_text(f'#!/bin/sh\ncp -a "$2" {seen}; cp {place.folder}/a {seen}/a\n')
+    sync.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    place.deploy(WRITE)
+    (place.folder / "a").write_text("old")
+    assert place.apply(place.plan())[0].status == "applied"
+    assert {"way_back", "saved.tar", "absent", "steps"} <= {p.name for p in seen.iterdir()}
+    assert (seen / "a").read_text() == "old"
+
+
 def test_what_waits_for_its_confirmation_is_not_changed_again(place):
     place.deploy(WRITE)
     armed = place.folder.parent / "return/other/armed"
