@@ -42,6 +42,11 @@ class Story:
     end: str = ""
 
     @property
+    def name(self) -> str:
+        """Return how hosts know this run: a plan is applied once, so its seal is unique."""
+        return self.plan.seal[:16]
+
+    @property
     def approvals(self) -> tuple[Approval, ...]:
         """Return the signatures it was started with."""
         found = self.about["approvals"]

@@ -11,8 +11,8 @@ from kahya.errors import KahyaError
 from kahya.i18n import _
 from kahya.model import Approval, Plan, Result
 from kahya.plan import signature, store
+from kahya.standing import Standing
 from kahya.story import outcome_data
-from kahya.workflow import Standing
 
 
 def register(add: Add) -> None:
@@ -123,6 +123,7 @@ def _as_document(status: Standing) -> dict[str, object]:
             "outcomes": [outcome_data(outcome) for outcome in run.outcomes.values()],
             "in_doubt": [list(pair) for pair in run.in_doubt],
         },
+        "lost": [list(pair) for pair in status.lost],
         "unreviewed": [{"number": e.number, "at": e.at, **e.data} for e in status.unreviewed],
     }
 

@@ -24,6 +24,7 @@ from pyinfra.facts.systemd import SystemdEnabled, SystemdStatus
 
 from kahya.engines.pyinfra_meaning import Operation, unit_of
 from kahya.engines.pyinfra_ssh import LOST, Connection
+from kahya.model import OutcomeStatus
 
 FOLDER = "/var/lib/kahya/return"
 SCRIPT = Path(__file__).with_name("way_back.sh")
@@ -31,6 +32,8 @@ RESERVE_SECONDS = 5  # of the timer, left for the confirmation
 PATIENCE_SECONDS = 30  # after the timer, for the host to answer again
 
 BY_ITSELF = ("timer", "unconfirmed")  # who undid a change that was not confirmed
+RETURNED = "it had returned by itself, for nobody confirmed the change"
+UNTOUCHED = "nothing was changed here by this plan"
 NO_WAY = {
     "": "no way back: nothing was changed here since such states are kept",
     "revert": "no way back: it was reverted already",
@@ -239,19 +242,34 @@ class Return:
             LOST: the path was cut by it; see ``await_return``.
         """
         if run and self._label() != run:
-            return "nothing was changed here by this plan"
+            return UNTOUCHED
         state, *cuts = self._call("status").split() or [""]
         if state in NO_WAY:
             raise PyinfraError(NO_WAY[state])
         if state in BY_ITSELF:
             self._call("claim")
-            return "it had returned by itself, for nobody confirmed the change"
+            return RETURNED
         if cuts:
             self._until, self._goal = time.monotonic() + self.seconds, ("kept",)
         with self.limit("lost while it went back"):
             self._call("revert", str(self.seconds))
         self.confirm("settle")
         return ""
+
+    def became(self, run: str) -> tuple[OutcomeStatus, str]:
+        """Say whether what was done under the label ``run`` is still there; nothing is changed.
+
+        Raises:
+            LOST: the host can't be asked.
+        """
+        if self._label() != run:
+            return "reverted", UNTOUCHED
+        state = (self._call("status").split() or [""])[0]
+        if state in ("armed", "again"):
+            return "unreachable", "its own return is still to come"
+        if state in (*BY_ITSELF, "revert"):
+            return "reverted", RETURNED
+        return "failed", "it can be reached again, and what was done is still there"
 
     def await_return(self, words: str) -> tuple[bool, str]:
         """Wait for the host's own return; say whether it is back, and what to tell of it."""

@@ -164,3 +164,33 @@ def test_only_the_last_commit_is_rolled_back_and_only_once(engine, last, status,
     device.rollback = lambda: setattr(device, "rolled", True)
     [outcome] = engine(device).revert(TOWN, [Task(ROUTING, (GATEWAY,))], lambda *_: None)
     assert (outcome.status, device.rolled, bool(outcome.reason)) == (status, rolled, not rolled)
+
+
+@pytest.mark.parametrize(
+    ("last", "pending", "run", "status"),
+    [
+        ("return", False, "this", "reverted"),
+        ("undone", False, "this", "reverted"),
+        ("confirm", False, "this", "failed"),
+        ("commit", True, "this", "unreachable"),
+        ("confirm", False, "a later one", "reverted"),
+    ],
+)
+def test_what_became_of_a_lost_commit_is_asked_and_nothing_is_done(
+    engine, last, pending, run, status
+):
+    device = Device()
+    device.has_pending_commit = lambda: pending
+    device.last = SimpleNamespace(event=lambda: last, message=lambda: run)
+    tasks = [Task(ROUTING, (GATEWAY,))]
+    [outcome] = engine(device).became(TOWN, tasks, lambda *_: None, "this")
+    assert outcome.status == status
+    assert outcome.reason
+    assert not device.committed
+
+
+def test_a_device_that_can_not_be_asked_stays_lost(engine):
+    tasks = [Task(ROUTING, (GATEWAY,))]
+    device = Device(ConnectionException("no route"))
+    [outcome] = engine(device).became(TOWN, tasks, lambda *_: None, "this")
+    assert (outcome.status, outcome.reason) == ("unreachable", "no route")

@@ -63,6 +63,10 @@ class Place:
         (outcome,) = self.engine.revert(self.town, self.tasks, lambda *_: None)
         return outcome
 
+    def became(self, run):
+        (outcome,) = self.engine.became(self.town, self.tasks, lambda *_: None, run)
+        return outcome.status
+
     def calls(self):
         return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
 
@@ -385,3 +389,17 @@ def test_what_waits_for_its_confirmation_is_not_changed_again(place):
     (outcome,) = place.apply(place.plan())
     assert (outcome.status, outcome.applied) == ("refused", ())
     assert "other was changed and waits for its confirmation" in outcome.reason
+
+
+def test_what_became_of_a_lost_change_is_asked_and_nothing_is_done(place):
+    place.deploy(WRITE)
+    place.apply(place.plan(), run="this")
+    kept = place.folder.parent / "return/thing"
+    assert place.became("this") == "failed"
+    assert place.became("another") == "reverted"
+    (kept / "armed").touch()
+    assert place.became("this") == "unreachable"
+    (kept / "armed").unlink()
+    (kept / "returned").write_text("timer\n")
+    assert [place.became("this"), place.became("this")] == ["reverted", "reverted"]
+    assert (place.folder / "a").read_text() == "new\nline\n"
