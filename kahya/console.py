@@ -218,6 +218,10 @@ def _interrupted(run: Story) -> None:
         _outcome(outcome)
     for host, system in run.in_doubt:
         OUT.print(Text(f"  {_('in doubt')}: {host} {system}", "magenta"))
+    for spot in run.spots_in_doubt:
+        text = _("blind spot {id} may have run: {resource}")
+        text = text.format(id=spot.id, resource=spot.resource)
+        OUT.print(Text(f"  {_('in doubt')}: {spot.host} {spot.system}, {text}", "magenta"))
     say(_("Go on with kahya resume, or bring the wave under way back with kahya abort."))
 
 

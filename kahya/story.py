@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kahya.journal import Entry, Journal
-from kahya.model import Approval, Change, Outcome, Plan
+from kahya.model import Approval, BlindSpot, Change, Outcome, Plan
 from kahya.plan.document import from_document
 from kahya.plan.waves import Wave
 
@@ -72,6 +72,13 @@ class Story:
     def in_doubt(self) -> tuple[Pair, ...]:
         """Return the pairs on which work may have begun, and nothing says how it ended."""
         return tuple(pair for pair in self.current if pair not in self.outcomes)
+
+    @property
+    def spots_in_doubt(self) -> tuple[BlindSpot, ...]:
+        """Return the blind spots that may have run: a second plan can't tell."""
+        doubt = self.in_doubt
+        spots = (spot for spot in self.plan.blind_spots if not spot.deferred)
+        return tuple(spot for spot in spots if (spot.host, spot.system) in doubt)
 
 
 def touched(plan: Plan) -> tuple[Pair, ...]:

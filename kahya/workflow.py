@@ -106,16 +106,31 @@ class Workflow:
             with self._run(begun, renew) as run:
                 return run.carry_out()
 
-    def resume(self) -> Result:
-        """Go on with the apply that was interrupted, if it still may be applied."""
+    def resume(self, again: Collection[str] = ()) -> Result:
+        """Go on with the apply that was interrupted, if it still may be applied.
+
+        Args:
+            again: ids of the blind spots that may have run, and may run again; "all".
+
+        Raises:
+            PlanError: it may not, or nobody decided about such a blind spot.
+        """
         with self._lock(self._interrupted().plan.id, take_over=True) as renew:
             begun = self._interrupted()  # another may have ended it before the lock was ours
             if begun.aborting:
                 raise PlanError(
                     _("it is being brought back already"), _("End that with kahya abort.")
                 )
+            unsure = [s for s in begun.spots_in_doubt if not {s.id, "all"} & set(again)]
+            if unsure:
+                what = "\n".join(f"{s.id}  {s.host} {s.system}: {s.resource}" for s in unsure)
+                raise PlanError(
+                    _("nobody can tell whether these blind spots have run already:") + f"\n{what}",
+                    _("Look at the host. kahya resume --run-again ID, or kahya abort."),
+                )
             self._admit(begun.plan, begun.approvals, begun.break_glass, resumed=True)
-            self.journal.record("resumed", begun.plan.id, {"run": begun.number})
+            about = {"run": begun.number, "by": self.person, "again": sorted(again)}
+            self.journal.record("resumed", begun.plan.id, about)
             with self._run(begun, renew) as run:
                 return run.carry_out()
 

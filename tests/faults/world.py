@@ -111,7 +111,8 @@ class SimulatedEngine:
             done.append(change)
         if fault == "extra":
             done.append(self._change(host, system, "something else"))
-        self.world.put(host.name, system.name, blind=False, touched=True)
+        runs = state.get("runs", 0) + bool(now.blind_spots)
+        self.world.put(host.name, system.name, blind=False, touched=True, runs=runs)
         if fault == "lost":
             self.world.put(host.name, system.name, fault="unreachable")
             words = "the host is lost and not back yet"
