@@ -147,7 +147,10 @@ class NapalmEngine:
             with self._device(host) as device:
                 device.load_replace_candidate(config=text)
                 now, running, hidden = _compare(device, town, system, host)
-                if reason := refusal(approved, now):
+                reason = refusal(approved, now)
+                if device.has_pending_commit():  # by a run that did not live to confirm it
+                    reason = _("a change waits for its confirmation; try again in a minute")
+                if reason:
                     return Outcome(host.name, system.name, "refused", reason=reason)
                 if not now.changes:
                     return Outcome(host.name, system.name, "applied")

@@ -40,17 +40,20 @@ NO_WAY = {
     "again": "the last revert waits for its confirmation; try again in a minute",
 }
 
-SAVE = """
+SETTLED = """
 set -e
 umask 077
 mkdir -p {folder}
 cd {folder}
 for armed in */armed; do
     [ ! -e "$armed" ] || {{
-        echo "${{armed%/*}} was changed and waits for its confirmation; it returns by itself" >&2
+        echo "${{armed%/*}} was changed and waits for its confirmation;" \
+            "it returns by itself: try again in a minute" >&2
         exit 1
     }}
 done
+"""
+SAVE = """
 rm -rf .new
 mkdir .new
 {files}
@@ -175,6 +178,8 @@ class Return:
         """
         doing = [op for op in operations if op.commands]
         if not doing:
+            if resumed:  # what is there may have been done by a run that did not confirm it
+                self._connection.send("sudo -H -n sh", SETTLED.format(folder=FOLDER))
             return
         ways = [(op, way_back(host, op) or Way()) for op in doing]
         done = {id(op.meta) for op in doing}
@@ -189,8 +194,9 @@ class Return:
             "steps": _lines(f"step {quote(step)}" for _, step in then + undo),
             "cuts": _lines(f"step {quote(step)}" for cuts, step in then + undo if cuts),
         }
-        writes = [f"printf %s {quote(text)} >.new/{name}" for name, text in files.items()]
-        script = SAVE.format(
+        # Through cat, which says it when the disk is full.
+        writes = [f"printf %s {quote(text)} | cat >.new/{name}" for name, text in files.items()]
+        script = (SETTLED + SAVE).format(
             folder=FOLDER,
             files="\n".join(writes),
             name=quote(self._system),

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -38,10 +39,7 @@ def look(host):
 @pytest.fixture(scope="module")
 def good():
     """Return what is on a host of the town in order, as each case finds it and leaves it."""
-    known = {}
-    return lambda host: (
-        known.setdefault(host, None) or known.update({host: look(host)}) or known[host]
-    )
+    return cache(look)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
@@ -116,9 +114,9 @@ class Town:
                     f"{host} {thing}\n{said}"
                 )
 
-    def on(self, step):
+    def by_hand(self, step):
         """Do something on hosts by hand."""
-        for host, command in step["on"].items():
+        for host, command in step["by_hand"].items():
             on(host, command)
 
     def lab(self, step):
@@ -158,4 +156,4 @@ class Town:
         assert not any(left.values()), left
 
 
-ACTIONS = {name: getattr(Town, name) for name in ("kahya", "on", "lab", "wait", "ended")}
+ACTIONS = {name: getattr(Town, name) for name in ("kahya", "by_hand", "lab", "wait", "ended")}

@@ -389,6 +389,10 @@ def test_what_waits_for_its_confirmation_is_not_changed_again(place):
     (outcome,) = place.apply(place.plan())
     assert (outcome.status, outcome.applied) == ("refused", ())
     assert "other was changed and waits for its confirmation" in outcome.reason
+    (place.folder / "a").write_text("new\nline\n")
+    (place.folder / "a").chmod(0o640)
+    (outcome,) = place.apply(place.plan(), resumed=True)  # done, but not confirmed
+    assert (outcome.status, outcome.applied) == ("refused", ())
 
 
 def test_what_became_of_a_lost_change_is_asked_and_nothing_is_done(place):
