@@ -17,8 +17,8 @@ from kahya.i18n import _
 from kahya.inventory_check import Problem
 from kahya.journal import Lock
 from kahya.model import Change, HostPlan, Outcome, Plan, ProbeResult, Result, System, Town
+from kahya.standing import Standing
 from kahya.story import Story
-from kahya.workflow import Standing
 
 OUT = Console(highlight=False, soft_wrap=True)
 ERR = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -197,6 +197,9 @@ def status(now: Standing) -> None:
         _interrupted(now.interrupted)
     elif now.lock is None:
         say(_("No apply is under way."))
+    for host, system in now.lost:
+        text = _("{host} was lost while {system} was changed: kahya drift asks what became of it")
+        OUT.print(Text(text.format(host=host, system=system), "magenta"))
     for entry in now.unreviewed:
         text = _("Glass broken at {at} by {by}, not reviewed yet: {why}. kahya review {number}")
         about = {"by": entry.data["by"], "why": entry.data["reason"]}
@@ -215,6 +218,10 @@ def _interrupted(run: Story) -> None:
         _outcome(outcome)
     for host, system in run.in_doubt:
         OUT.print(Text(f"  {_('in doubt')}: {host} {system}", "magenta"))
+    for spot in run.spots_in_doubt:
+        text = _("blind spot {id} may have run: {resource}")
+        text = text.format(id=spot.id, resource=spot.resource)
+        OUT.print(Text(f"  {_('in doubt')}: {spot.host} {spot.system}, {text}", "magenta"))
     say(_("Go on with kahya resume, or bring the wave under way back with kahya abort."))
 
 

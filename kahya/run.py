@@ -150,7 +150,7 @@ class Run:
                 p.identity,
                 tuple(spot.id for spot in p.blind_spots if not spot.deferred),
                 (p.host, p.system) in doubt,
-                self._name,
+                self.story.name,
             )
             for p in self.plan.host_plans
         }
@@ -205,7 +205,8 @@ class Run:
             said = known[pair].reason if pair in known else ""
             reason = "; ".join(filter(None, [said, _("it is as it was before")]))
             self._note("reverted", Outcome(*pair, "reverted", reason=reason))
-        for outcome in self.fleet.revert([p for p in doubtful if p not in untouched], self._name):
+        rest = [pair for pair in doubtful if pair not in untouched]
+        for outcome in self.fleet.revert(rest, self.story.name):
             pair = outcome.host, outcome.system
             before = known.get(pair, Outcome(*pair, "failed"))
             words = "; ".join(filter(None, [before.reason, outcome.reason]))
@@ -218,11 +219,6 @@ class Run:
 
     def _record(self, kind: str, **data: Any) -> None:
         self.journal.record(kind, self.plan.id, {"run": self.story.number, **data})
-
-    @property
-    def _name(self) -> str:
-        """Return how hosts know this run: a plan is applied once, so its seal is unique."""
-        return self.plan.seal[:16]
 
     def _of(self, plan: HostPlan) -> tuple[Change, ...]:
         return self._planned((plan.host, plan.system))

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from kahya.journal import Entry, Journal
-from kahya.model import Approval, Change, Outcome, Plan
+from kahya.model import Approval, BlindSpot, Change, Outcome, Plan
 from kahya.plan.document import from_document
 from kahya.plan.waves import Wave
 
@@ -42,6 +42,11 @@ class Story:
     end: str = ""
 
     @property
+    def name(self) -> str:
+        """Return how hosts know this run: a plan is applied once, so its seal is unique."""
+        return self.plan.seal[:16]
+
+    @property
     def approvals(self) -> tuple[Approval, ...]:
         """Return the signatures it was started with."""
         found = self.about["approvals"]
@@ -67,6 +72,13 @@ class Story:
     def in_doubt(self) -> tuple[Pair, ...]:
         """Return the pairs on which work may have begun, and nothing says how it ended."""
         return tuple(pair for pair in self.current if pair not in self.outcomes)
+
+    @property
+    def spots_in_doubt(self) -> tuple[BlindSpot, ...]:
+        """Return the blind spots that may have run: a second plan can't tell."""
+        doubt = self.in_doubt
+        spots = (spot for spot in self.plan.blind_spots if not spot.deferred)
+        return tuple(spot for spot in spots if (spot.host, spot.system) in doubt)
 
 
 def touched(plan: Plan) -> tuple[Pair, ...]:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -28,13 +28,14 @@ from kahya.finding import Look
 from kahya.hold import hold
 from kahya.i18n import N_, _
 from kahya.inventory import project_root
-from kahya.journal import Entry, Journal, Lock
+from kahya.journal import Journal
 from kahya.model import Approval, Host, HostPlan, Plan, ProbeResult, Result, Town
 from kahya.plan import gate, store
 from kahya.plan.document import to_document
 from kahya.plan.waves import Wave, waves
 from kahya.run import Run
 from kahya.scope import Scope
+from kahya.standing import Standing, ask_again, standing
 from kahya.story import Story
 
 ROUNDS = 4  # of one system at first bring-up: more means that it never settles
@@ -54,20 +55,6 @@ def state_folder(town: Town) -> Path:
     return folder
 
 
-@dataclass(frozen=True)
-class Standing:
-    """What is under way or waits: a lock, an apply that did not end, glass broken."""
-
-    lock: Lock | None
-    interrupted: Story | None
-    unreviewed: tuple[Entry, ...]
-
-    @property
-    def open(self) -> bool:
-        """Return whether anything of it is there."""
-        return bool(self.lock or self.interrupted or self.unreviewed)
-
-
 class Workflow:
     """The main jobs on one town. ``progress`` is told what is going on, from any thread."""
 
@@ -83,14 +70,14 @@ class Workflow:
     def make_plan(self, part: Scope, via_wan: Collection[str] = ()) -> Plan:
         """Ask every engine what it would change. Nothing is changed."""
         with self._fleet(via_wan) as fleet:
-            plan = self._write_down(fleet.plan(part.pairs))
+            plan = self._write_down(ask_again(fleet.plan(part.pairs), fleet, self.journal))
         self.journal.record("planned", plan.id, to_document(plan))
         return plan
 
     def check_drift(self, part: Scope) -> Look:
         """Look what differs from the intent now, and tell what each difference means."""
         with self._fleet() as fleet:
-            plan = self._write_down(fleet.observe(part.pairs))
+            plan = self._write_down(ask_again(fleet.observe(part.pairs), fleet, self.journal))
         look = explain(plan, self.town, self.journal, self._ask_if)
         self.journal.record("observed", plan.id, to_document(plan) | look.document)
         return look
@@ -119,16 +106,31 @@ class Workflow:
             with self._run(begun, renew) as run:
                 return run.carry_out()
 
-    def resume(self) -> Result:
-        """Go on with the apply that was interrupted, if it still may be applied."""
+    def resume(self, again: Collection[str] = ()) -> Result:
+        """Go on with the apply that was interrupted, if it still may be applied.
+
+        Args:
+            again: ids of the blind spots that may have run, and may run again; "all".
+
+        Raises:
+            PlanError: it may not, or nobody decided about such a blind spot.
+        """
         with self._lock(self._interrupted().plan.id, take_over=True) as renew:
             begun = self._interrupted()  # another may have ended it before the lock was ours
             if begun.aborting:
                 raise PlanError(
                     _("it is being brought back already"), _("End that with kahya abort.")
                 )
+            unsure = [s for s in begun.spots_in_doubt if not {s.id, "all"} & set(again)]
+            if unsure:
+                what = "\n".join(f"{s.id}  {s.host} {s.system}: {s.resource}" for s in unsure)
+                raise PlanError(
+                    _("nobody can tell whether these blind spots have run already:") + f"\n{what}",
+                    _("Look at the host. kahya resume --run-again ID, or kahya abort."),
+                )
             self._admit(begun.plan, begun.approvals, begun.break_glass, resumed=True)
-            self.journal.record("resumed", begun.plan.id, {"run": begun.number})
+            about = {"run": begun.number, "by": self.person, "again": sorted(again)}
+            self.journal.record("resumed", begun.plan.id, about)
             with self._run(begun, renew) as run:
                 return run.carry_out()
 
@@ -318,14 +320,7 @@ class Workflow:
 
     def status(self) -> Standing:
         """Tell what is under way, and what waits for a decision."""
-        last = story.latest(self.journal)
-        reviewed = {entry.data["entry"] for entry in self.journal.entries("reviewed")}
-        glass = [e for e in self.journal.entries("break-glass") if e.number not in reviewed]
-        return Standing(
-            self.journal.holder_of(self.town.name),
-            last if last and not last.end else None,
-            tuple(glass),
-        )
+        return standing(self.journal, self.town.name)
 
     def unlock(self) -> None:
         """Take the lock away, unless its process still runs.

@@ -36,6 +36,12 @@ def found(*arguments, command="drift", cwd=ROOT):
     return done.returncode, json.loads(done.stdout)
 
 
+def descendants(number):
+    """Return the process numbers below a process."""
+    children = run("pgrep", "-P", number).stdout.split()
+    return [*children, *(below for child in children for below in descendants(child))]
+
+
 def await_capture(file, seconds=20):
     """Wait until ``scripts/lab capture`` writes to ``file``; a busy machine takes a while."""
     until = time.monotonic() + seconds

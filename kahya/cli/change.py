@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from dataclasses import asdict
 
 from kahya import console
 from kahya.cli.common import DIFFERENT, ERROR, OK, Add, open_town, path, print_json
@@ -11,8 +12,8 @@ from kahya.errors import KahyaError
 from kahya.i18n import _
 from kahya.model import Approval, Plan, Result
 from kahya.plan import signature, store
+from kahya.standing import Standing
 from kahya.story import outcome_data
-from kahya.workflow import Standing
 
 
 def register(add: Add) -> None:
@@ -38,7 +39,14 @@ def register(add: Add) -> None:
         help=_("with --stage-by-stage: sign each plan with this key; may be repeated"),
     )
     add("status", _status, _("tell what is under way, and what waits for a decision"))
-    add("resume", _resume, _("go on with the apply that was interrupted"))
+    resume = add("resume", _resume, _("go on with the apply that was interrupted"))
+    resume.add_argument(
+        "--run-again",
+        action="append",
+        default=[],
+        metavar="ID",
+        help=_("a blind spot that may have run already; 'all' is all of the plan; may be repeated"),
+    )
     add("abort", _abort, _("end the apply that was interrupted, and bring its last wave back"))
     unlock = add("unlock", _unlock, _("take the lock away from an apply that is gone"))
     unlock.add_argument("--yes", action="store_true", help=_("don't ask"))
@@ -84,7 +92,7 @@ def _bring_up(args: argparse.Namespace) -> int:
 
 
 def _resume(args: argparse.Namespace) -> int:
-    return _told(open_town(args)[0].resume())
+    return _told(open_town(args)[0].resume(args.run_again))
 
 
 def _abort(args: argparse.Namespace) -> int:
@@ -122,7 +130,9 @@ def _as_document(status: Standing) -> dict[str, object]:
             "ended": sorted(run.ended),
             "outcomes": [outcome_data(outcome) for outcome in run.outcomes.values()],
             "in_doubt": [list(pair) for pair in run.in_doubt],
+            "spots_in_doubt": [asdict(s) | {"id": s.id} for s in run.spots_in_doubt],
         },
+        "lost": [list(pair) for pair in status.lost],
         "unreviewed": [{"number": e.number, "at": e.at, **e.data} for e in status.unreviewed],
     }
 

@@ -91,6 +91,12 @@ class AnsibleEngine:
             for host in task.hosts:
                 yield Outcome(host.name, task.system.name, "failed", reason=reason)
 
+    def became(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, run: str
+    ) -> Iterator[Outcome]:
+        """Say that what was done is still there: no host takes it back by itself."""
+        yield from self.revert(town, tasks, progress, run)
+
     def _run(
         self, town: Town, system: System, hosts: Sequence[Host], progress: Progress, *modes: str
     ) -> list[Event]:

@@ -75,6 +75,16 @@ class Engine(Protocol):
         """
         ...
 
+    def became(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, run: str
+    ) -> Iterator[Outcome]:
+        """Say what became of the ``apply`` of ``run`` on hosts that were lost in it. Only reads.
+
+        ``reverted``: the host had returned by itself, or was never changed. ``failed``: what was
+        done is still there, as far as anybody can tell. ``unreachable``: that is still to come.
+        """
+        ...
+
     def observe(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[HostPlan]:
         """Say what differs from the intent now (drift); may be cheaper than ``plan``."""
         ...

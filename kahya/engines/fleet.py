@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from itertools import groupby
 from pathlib import Path
@@ -97,6 +98,13 @@ class Fleet:
         for system in reversed(self.town.systems):
             own = {pair for pair in pairs if pair[1] == system.name}
             yield from self._do(system.engine, own, do)
+
+    def became(self, pairs: Pairs, run: str) -> Iterator[Outcome]:
+        """Say what became of ``run`` where it was lost. Who can't be asked now is left out."""
+        for task in tasks(self.town, pairs):
+            with suppress(EngineError):
+                engine = self.engines[task.system.engine]
+                yield from engine.became(self.town, [task], self.progress, run)
 
     def _ask(self, pairs: Pairs, method: Ask) -> tuple[HostPlan, ...]:
         """Ask all engines at once; every host and system is answered, if only with "unknown"."""

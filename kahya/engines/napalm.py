@@ -80,6 +80,31 @@ class NapalmEngine:
             for host in task.hosts:
                 yield self._revert_one(town, task.system, host, progress, run)
 
+    def became(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, run: str
+    ) -> Iterator[Outcome]:
+        """Ask each device that can tell it what became of its last change."""
+        for task in tasks:
+            for host in task.hosts:
+                progress(host.name, task.system.name, "asking")
+                status, reason = self._became(town, host, run)
+                yield Outcome(host.name, task.system.name, status, reason=_(reason))
+
+    def _became(self, town: Town, host: Host, run: str) -> tuple[OutcomeStatus, str]:
+        try:
+            with self._device(host) as device:
+                if device.has_pending_commit():
+                    return "unreachable", N_("its own return is still to come")
+                if not hasattr(device, "last"):
+                    return "failed", N_("this platform can't tell what became of it")
+                if device.last.message() != run:
+                    return "reverted", N_("nothing was changed here by this plan")
+                if device.last.event() in ("commit", "confirm"):
+                    return "failed", N_("it can be reached again, and what was done is still there")
+                return "reverted", N_("it had returned by itself, for nobody confirmed the change")
+        except (*UNREACHABLE, NapalmException) as error:
+            return "unreachable", _words(error, town)
+
     def _revert_one(
         self, town: Town, system: System, host: Host, progress: Progress, run: str
     ) -> Outcome:
@@ -123,7 +148,10 @@ class NapalmEngine:
             with self._device(host) as device:
                 device.load_replace_candidate(config=text)
                 now, running, hidden = _compare(device, town, system, host)
-                if reason := refusal(approved, now):
+                reason = refusal(approved, now)
+                if device.has_pending_commit():  # by a run that did not live to confirm it
+                    reason = _("a change waits for its confirmation; try again in a minute")
+                if reason:
                     return Outcome(host.name, system.name, "refused", reason=reason)
                 if not now.changes:
                     return Outcome(host.name, system.name, "applied")

@@ -66,6 +66,13 @@ class PyinfraEngine:
             answer = message["answer"]
             yield Outcome(**answer | {"applied": ()})
 
+    def became(
+        self, town: Town, tasks: Sequence[Task], progress: Progress, run: str
+    ) -> Iterator[Outcome]:
+        """Ask each host whether it has gone back to what it saved before ``run``."""
+        for message in self._run(town, tasks, progress, mode="became", run=run):
+            yield Outcome(**message["answer"] | {"applied": ()})
+
     def _run(
         self, town: Town, tasks: Sequence[Task], progress: Progress, **job: Any
     ) -> Iterator[dict[str, Any]]:

@@ -24,6 +24,7 @@ from pyinfra.facts.systemd import SystemdEnabled, SystemdStatus
 
 from kahya.engines.pyinfra_meaning import Operation, unit_of
 from kahya.engines.pyinfra_ssh import LOST, Connection
+from kahya.model import OutcomeStatus
 
 FOLDER = "/var/lib/kahya/return"
 SCRIPT = Path(__file__).with_name("way_back.sh")
@@ -31,23 +32,28 @@ RESERVE_SECONDS = 5  # of the timer, left for the confirmation
 PATIENCE_SECONDS = 30  # after the timer, for the host to answer again
 
 BY_ITSELF = ("timer", "unconfirmed")  # who undid a change that was not confirmed
+RETURNED = "it had returned by itself, for nobody confirmed the change"
+UNTOUCHED = "nothing was changed here by this plan"
 NO_WAY = {
     "": "no way back: nothing was changed here since such states are kept",
     "revert": "no way back: it was reverted already",
     "again": "the last revert waits for its confirmation; try again in a minute",
 }
 
-SAVE = """
+SETTLED = """
 set -e
 umask 077
 mkdir -p {folder}
 cd {folder}
 for armed in */armed; do
     [ ! -e "$armed" ] || {{
-        echo "${{armed%/*}} was changed and waits for its confirmation; it returns by itself" >&2
+        echo "${{armed%/*}} was changed and waits for its confirmation;" \
+            "it returns by itself: try again in a minute" >&2
         exit 1
     }}
 done
+"""
+SAVE = """
 rm -rf .new
 mkdir .new
 {files}
@@ -57,6 +63,7 @@ if [ -n {resumed} ] && [ ! -e {name}/returned ] && cmp -s .new/label {name}/labe
 fi
 rm -rf {name}
 mv .new {name}
+sync -f {name}
 """
 
 
@@ -171,6 +178,8 @@ class Return:
         """
         doing = [op for op in operations if op.commands]
         if not doing:
+            if resumed:  # what is there may have been done by a run that did not confirm it
+                self._connection.send("sudo -H -n sh", SETTLED.format(folder=FOLDER))
             return
         ways = [(op, way_back(host, op) or Way()) for op in doing]
         done = {id(op.meta) for op in doing}
@@ -185,8 +194,9 @@ class Return:
             "steps": _lines(f"step {quote(step)}" for _, step in then + undo),
             "cuts": _lines(f"step {quote(step)}" for cuts, step in then + undo if cuts),
         }
-        writes = [f"printf %s {quote(text)} >.new/{name}" for name, text in files.items()]
-        script = SAVE.format(
+        # Through cat, which says it when the disk is full.
+        writes = [f"printf %s {quote(text)} | cat >.new/{name}" for name, text in files.items()]
+        script = (SETTLED + SAVE).format(
             folder=FOLDER,
             files="\n".join(writes),
             name=quote(self._system),
@@ -238,19 +248,34 @@ class Return:
             LOST: the path was cut by it; see ``await_return``.
         """
         if run and self._label() != run:
-            return "nothing was changed here by this plan"
+            return UNTOUCHED
         state, *cuts = self._call("status").split() or [""]
         if state in NO_WAY:
             raise PyinfraError(NO_WAY[state])
         if state in BY_ITSELF:
             self._call("claim")
-            return "it had returned by itself, for nobody confirmed the change"
+            return RETURNED
         if cuts:
             self._until, self._goal = time.monotonic() + self.seconds, ("kept",)
         with self.limit("lost while it went back"):
             self._call("revert", str(self.seconds))
         self.confirm("settle")
         return ""
+
+    def became(self, run: str) -> tuple[OutcomeStatus, str]:
+        """Say whether what was done under the label ``run`` is still there; nothing is changed.
+
+        Raises:
+            LOST: the host can't be asked.
+        """
+        if self._label() != run:
+            return "reverted", UNTOUCHED
+        state = (self._call("status").split() or [""])[0]
+        if state in ("armed", "again"):
+            return "unreachable", "its own return is still to come"
+        if state in (*BY_ITSELF, "revert"):
+            return "reverted", RETURNED
+        return "failed", "it can be reached again, and what was done is still there"
 
     def await_return(self, words: str) -> tuple[bool, str]:
         """Wait for the host's own return; say whether it is back, and what to tell of it."""

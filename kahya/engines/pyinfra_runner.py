@@ -95,7 +95,7 @@ class HostRun:
 
     def _prefetch(self) -> None:
         """Read in one round trip who this is and what its last plan had to read."""
-        if self.job["mode"] == "revert":
+        if self.job["mode"] in ("revert", "became"):
             return
         known = self.job["reads"].get(self.host.name, {})
         commands = {c: None for t in self.systems for c in known.get(t["system"], ())}
@@ -105,8 +105,8 @@ class HostRun:
 
     def _system(self, task: dict[str, Any], failed: str) -> str:
         """Plan, and apply where wanted. Return the name of a system that failed, or ""."""
-        if self.job["mode"] == "revert":
-            self._answer(self._revert(task))
+        if self.job["mode"] in ("revert", "became"):
+            self._answer(self._revert(task) if self.job["mode"] == "revert" else self._became(task))
             return ""
         self._progress(task, "reading")
         plan, operations, reads = self._plan(task)
@@ -275,6 +275,14 @@ class HostRun:
             if back.armed:
                 returned, reason = back.await_return(reason)
             return Outcome(name, system, "failed" if returned else "unreachable", reason=reason)
+
+    def _became(self, task: dict[str, Any]) -> Outcome:
+        back = Return(self.connection, task["system"], 0)
+        try:
+            status, reason = back.became(self.job["run"])
+        except LOST as error:
+            status, reason = "unreachable", str(error) or type(error).__name__
+        return Outcome(self.host.name, task["system"], status, reason=reason)
 
 
 @contextmanager

@@ -51,15 +51,17 @@ END
 OnActiveSec=$1
 AccuracySec=100ms
 END
-    mkdir -p "$units/timers.target.wants" && : >armed || exit 1
-    ln -sf "../$unit.timer" "$units/timers.target.wants/" && sync -f . "$units" || exit 1
-    systemctl daemon-reload && systemctl start "$unit.timer" || exit 1
+    mkdir -p "$units/timers.target.wants" && ln -sf "../$unit.timer" "$units/timers.target.wants/" &&
+        : >armed && sync -f . "$units" && systemctl daemon-reload && systemctl start "$unit.timer" && return
+    disarm # without a running timer nobody may rely on it
+    exit 1
 }
 
 disarm() {
-    [ -e armed ] || return 0
-    rm -f armed "$units/timers.target.wants/$unit.timer" "$units/$unit.timer" "$units/$unit.service"
+    rm -f armed
+    [ -e "$units/$unit.service" ] || return 0
     systemctl --quiet stop "$unit.timer"
+    rm -f "$units/timers.target.wants/$unit.timer" "$units/$unit.timer" "$units/$unit.service"
     systemctl daemon-reload
 }
 
@@ -71,7 +73,7 @@ confirm() {
 step() { (sh -ec "$1" 9>&-) || { failed=1 && echo "not undone: $1" >&2; }; }
 
 undo() { # by whom
-    [ "$1" != timer ] || [ -e armed ] || exit 0 # confirmed in the last moment
+    [ "$1" != timer ] || [ -e armed ] || { disarm; exit 0; } # confirmed in the last moment
     [ ! -e returned ] || exit 0
     failed=
     while read -r path; do
@@ -87,6 +89,7 @@ undo() { # by whom
     [ ! -e earlier/way_back ] || sh earlier/way_back undo together || failed=1
     [ -z "$failed" ] || exit 1
     echo "$1" >returned
+    sync # what was restored may lie anywhere; the timer is not needed any more once it is on disk
     disarm
 }
 

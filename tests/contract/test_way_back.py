@@ -7,7 +7,7 @@ import time
 
 import locking_out
 import pytest
-from admin import on, run
+from admin import descendants, on, run
 
 pytestmark = pytest.mark.usefixtures("bring_up")
 PATIENCE = 30  # seconds beyond the timer, on a busy machine
@@ -18,12 +18,6 @@ def in_order(folder, system):
     town, engine, _, intended = locking_out.prepare(folder, system)
     [plan] = engine.plan(town, [intended], lambda *_: None)
     return (plan.status, plan.changes) == ("ok", ())
-
-
-def descendants(number):
-    """Return the process numbers below a process."""
-    children = run("pgrep", "-P", number).stdout.split()
-    return [*children, *(below for child in children for below in descendants(child))]
 
 
 @pytest.mark.parametrize("system", ["firewall", "vpn"])

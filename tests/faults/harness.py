@@ -65,10 +65,10 @@ class Controller:
             overtaken: somebody else runs ``kahya resume`` right before the town is locked.
         """
         self.patches_now = [
-            lambda: _around(kill, lambda: os.kill(os.getpid(), signal.SIGKILL)),
-            lambda: _around(interrupt, lambda: os.kill(os.getpid(), signal.SIGINT)),
-            lambda: _around(fill_disk_at, lambda: fill(self.folder)),
-            lambda: _around(moves, lambda: setattr(self, "commit", "deadbeef")),
+            lambda: around(kill, lambda: os.kill(os.getpid(), signal.SIGKILL)),
+            lambda: around(interrupt, lambda: os.kill(os.getpid(), signal.SIGINT)),
+            lambda: around(fill_disk_at, lambda: fill(self.folder)),
+            lambda: around(moves, lambda: setattr(self, "commit", "deadbeef")),
             lambda: overtaken and self._overtake(),
             *self.patches,
         ]
@@ -149,7 +149,7 @@ class Controller:
         return 0
 
 
-def _around(where, act):
+def around(where, act):
     """Have ``act`` done "before" or "after" the NTH entry of a KIND is written."""
     if not where:
         return

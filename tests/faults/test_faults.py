@@ -20,6 +20,7 @@ from kahya import story, workflow
 from kahya.journal import Holder
 
 CASES = yaml.safe_load(Path(__file__).with_name("cases.yml").read_text(encoding="utf-8"))
+SHOWN = ("code", "says", "wrong", "runs")  # what a step is checked for
 WRONG = {"pc-merkez base": ["a"], "pc-fen base": ["a"]}
 
 
@@ -81,7 +82,7 @@ class Town:
     def kahya(self, step):
         words = step["kahya"]
         words = words.split() if isinstance(words, str) else words
-        how = {k: v for k, v in step.items() if k not in ("kahya", "code", "says", "wrong")}
+        how = {k: v for k, v in step.items() if k not in ("kahya", *SHOWN)}
         done = self.controller.run(*words, **how)
         assert done.code == step.get("code", done.code), done.words
         for word in step.get("says", ()):
@@ -89,6 +90,9 @@ class Town:
         if "wrong" in step:
             wanted = self.before if step["wrong"] == "same" else step["wrong"]
             assert self.controller.world.wrong() == sorted(wanted), done.words
+        for pair, count in step.get("runs", {}).items():
+            runs = self.controller.world.pair(*pair.split(" ")).get("runs", 0)
+            assert runs == count, done.words
         assert "Traceback" not in done.words, done.words
 
     def check(self):

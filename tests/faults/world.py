@@ -3,7 +3,7 @@
 A pair "host system" of the world may hold:
   wrong     resources that differ from the inventory now, by name
   identity  what the machine says it is
-  fault     partly | fails | unreachable | silent | breaks | extra | sticky
+  fault     partly | fails | unreachable | lost | silent | breaks | extra | sticky
   stuck     true: what was there before can't be brought back
   blind     a blind spot
   mends     "host system": what this one's apply puts right of another, without a word
@@ -111,7 +111,12 @@ class SimulatedEngine:
             done.append(change)
         if fault == "extra":
             done.append(self._change(host, system, "something else"))
-        self.world.put(host.name, system.name, blind=False, touched=True)
+        runs = state.get("runs", 0) + bool(now.blind_spots)
+        self.world.put(host.name, system.name, blind=False, touched=True, runs=runs)
+        if fault == "lost":
+            self.world.put(host.name, system.name, fault="unreachable")
+            words = "the host is lost and not back yet"
+            return Outcome(host.name, system.name, "unreachable", tuple(done), words)
         if "mends" in state:
             self.world.put(*state["mends"].split(" "), wrong=[])
         return Outcome(host.name, system.name, "applied", tuple(done))
@@ -122,6 +127,13 @@ class SimulatedEngine:
             self.world.put(host.name, system.name, wrong=left)
         if self.die_at == f"{host.name} {system.name} {resource}":
             os.kill(os.getpid(), signal.SIGKILL)
+
+    def became(self, town, tasks, progress, run):
+        for task in tasks:
+            for host in task.hosts:
+                state = self.world.pair(host.name, task.system.name)
+                back = state.get("run") != run or state["wrong"] == state["before"]
+                yield Outcome(host.name, task.system.name, "reverted" if back else "failed")
 
     def revert(self, town, tasks, progress, run=""):
         for task in tasks:

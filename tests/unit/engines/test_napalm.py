@@ -69,7 +69,7 @@ class Device:
 
     def __init__(self, error=None, running="router ospf\n", candidate="router ospf\n"):
         self.error, self.config = error, {"running": running, "candidate": candidate}
-        self.committed = False
+        self.committed = self.pending = False
 
     def load_replace_candidate(self, config):
         assert "router ospf" in config
@@ -81,6 +81,9 @@ class Device:
 
     def get_facts(self):
         return {"serial_number": "a serial number"}
+
+    def has_pending_commit(self):
+        return self.pending
 
     def commit_config(self, revert_in):
         self.committed = revert_in == TOWN.confirm_seconds
@@ -132,6 +135,13 @@ def test_nothing_is_committed_that_was_not_approved(engine):
     assert (outcome.status, outcome.applied, device.committed) == ("refused", (), False)
 
 
+def test_what_waits_for_its_confirmation_is_not_taken_for_done(engine):
+    device = Device()  # running is as planned, but only until the device returns by itself
+    device.pending = True
+    [outcome] = engine(device).apply(TOWN, [Task(ROUTING, (GATEWAY,))], {}, lambda *_: None)
+    assert (outcome.status, "waits for its confirmation" in outcome.reason) == ("refused", True)
+
+
 KEYS = "interface a\n ip ospf message-digest-key 1 md5 {0}\n"
 
 
@@ -164,3 +174,33 @@ def test_only_the_last_commit_is_rolled_back_and_only_once(engine, last, status,
     device.rollback = lambda: setattr(device, "rolled", True)
     [outcome] = engine(device).revert(TOWN, [Task(ROUTING, (GATEWAY,))], lambda *_: None)
     assert (outcome.status, device.rolled, bool(outcome.reason)) == (status, rolled, not rolled)
+
+
+@pytest.mark.parametrize(
+    ("last", "pending", "run", "status"),
+    [
+        ("return", False, "this", "reverted"),
+        ("undone", False, "this", "reverted"),
+        ("confirm", False, "this", "failed"),
+        ("commit", True, "this", "unreachable"),
+        ("confirm", False, "a later one", "reverted"),
+    ],
+)
+def test_what_became_of_a_lost_commit_is_asked_and_nothing_is_done(
+    engine, last, pending, run, status
+):
+    device = Device()
+    device.pending = pending
+    device.last = SimpleNamespace(event=lambda: last, message=lambda: run)
+    tasks = [Task(ROUTING, (GATEWAY,))]
+    [outcome] = engine(device).became(TOWN, tasks, lambda *_: None, "this")
+    assert outcome.status == status
+    assert outcome.reason
+    assert not device.committed
+
+
+def test_a_device_that_can_not_be_asked_stays_lost(engine):
+    tasks = [Task(ROUTING, (GATEWAY,))]
+    device = Device(ConnectionException("no route"))
+    [outcome] = engine(device).became(TOWN, tasks, lambda *_: None, "this")
+    assert (outcome.status, outcome.reason) == ("unreachable", "no route")

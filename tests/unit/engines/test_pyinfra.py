@@ -63,6 +63,10 @@ class Place:
         (outcome,) = self.engine.revert(self.town, self.tasks, lambda *_: None)
         return outcome
 
+    def became(self, run):
+        (outcome,) = self.engine.became(self.town, self.tasks, lambda *_: None, run)
+        return outcome.status
+
     def calls(self):
         return self.log.read_text(encoding="utf-8").splitlines() if self.log.exists() else []
 
@@ -363,6 +367,20 @@ def test_nothing_is_changed_where_the_state_before_cannot_be_saved(place, monkey
     assert (place.folder / "a").read_text() == "old"
 
 
+def test_the_state_before_is_on_the_disk_before_anything_is_changed(place, monkeypatch):
+    programs = place.folder.parent / "programs"
+    programs.mkdir()
+    sync, seen = programs / "sync", place.folder.parent / "seen"
+    sync.write_text(f'#!/bin/sh\ncp -a "$2" {seen}; cp {place.folder}/a {seen}/a\n')
+    sync.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{programs}:{os.environ['PATH']}")
+    place.deploy(WRITE)
+    (place.folder / "a").write_text("old")
+    assert place.apply(place.plan())[0].status == "applied"
+    assert {"way_back", "saved.tar", "absent", "steps"} <= {p.name for p in seen.iterdir()}
+    assert (seen / "a").read_text() == "old"
+
+
 def test_what_waits_for_its_confirmation_is_not_changed_again(place):
     place.deploy(WRITE)
     armed = place.folder.parent / "return/other/armed"
@@ -371,3 +389,21 @@ def test_what_waits_for_its_confirmation_is_not_changed_again(place):
     (outcome,) = place.apply(place.plan())
     assert (outcome.status, outcome.applied) == ("refused", ())
     assert "other was changed and waits for its confirmation" in outcome.reason
+    (place.folder / "a").write_text("new\nline\n")
+    (place.folder / "a").chmod(0o640)
+    (outcome,) = place.apply(place.plan(), resumed=True)  # done, but not confirmed
+    assert (outcome.status, outcome.applied) == ("refused", ())
+
+
+def test_what_became_of_a_lost_change_is_asked_and_nothing_is_done(place):
+    place.deploy(WRITE)
+    place.apply(place.plan(), run="this")
+    kept = place.folder.parent / "return/thing"
+    assert place.became("this") == "failed"
+    assert place.became("another") == "reverted"
+    (kept / "armed").touch()
+    assert place.became("this") == "unreachable"
+    (kept / "armed").unlink()
+    (kept / "returned").write_text("timer\n")
+    assert [place.became("this"), place.became("this")] == ["reverted", "reverted"]
+    assert (place.folder / "a").read_text() == "new\nline\n"

@@ -56,3 +56,34 @@ def test_the_timer_does_nothing_once_it_was_confirmed(tmp_path, way):
     (tmp_path / "file").write_text("after")
     run(system, "undo", "timer")
     assert (tmp_path / "file").read_text() == "after"
+
+
+def test_what_can_not_be_armed_is_not_called_armed(tmp_path, way):
+    make, run = way
+    (tmp_path / "file").write_text("before")
+    system = make("system")
+    run(system, "save")
+    run(system, "arm", "30")
+    assert (system / "armed").exists()
+    assert {p.name for p in tmp_path.glob("kahya-return-*")} == {
+        "kahya-return-system.service",
+        "kahya-return-system.timer",
+    }
+    run(system, "disarm")
+    (tmp_path / "programs/systemctl").unlink()
+    (tmp_path / "programs/systemctl").symlink_to("/bin/false")
+    with pytest.raises(subprocess.CalledProcessError):
+        run(system, "arm", "30")
+    assert not (system / "armed").exists()
+    assert not [*tmp_path.glob("kahya-return-*"), *tmp_path.glob("timers.target.wants/*")]
+
+
+def test_units_left_by_a_power_loss_are_removed_by_the_timer_that_they_start(tmp_path, way):
+    make, run = way
+    (tmp_path / "file").write_text("before")
+    system = make("system")
+    run(system, "save")
+    run(system, "arm", "30")
+    (system / "armed").unlink()  # the last to be written, and the power failed before
+    run(system, "undo", "timer")
+    assert not [*tmp_path.glob("kahya-return-*"), *tmp_path.glob("timers.target.wants/*")]
