@@ -14,7 +14,7 @@ import yaml
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from admin import PEOPLE, ROOT, SIGNERS, on
 
-from kahya import workflow
+from kahya import ssh, workflow
 from kahya.inventory import load
 from kahya.journal import Journal
 from kahya.plan import signature
@@ -50,6 +50,7 @@ class Generator:
             tuple(dict.fromkeys(host for host, *_ in by_hand)),
             tuple(s for s in self.town.systems if s.name in names),
         )
+        assert ssh.await_vpn(self.town)  # no probe waited for the routers after the plan before
         plan = self.flow.make_plan(part)
         assert not plan.unread, plan.unread
         assert not plan.blind_spots, plan.blind_spots
