@@ -21,7 +21,7 @@ FIXED = [
     "aaa authorization network default group town", "aaa session-id common",
     "no ip source-route", "no ip domain-lookup",
     "login on-failure log", "login on-success log", "vtp mode transparent",
-    "dot1x system-auth-control",
+    "dot1x system-auth-control", "file prompt quiet",
     "archive", "archive | log config", "archive | log config | logging enable",
     "archive | log config | notify syslog contenttype plaintext",
     "archive | log config | hidekeys", "archive | path flash:archive", "archive | maximum 14",
