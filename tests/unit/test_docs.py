@@ -8,9 +8,11 @@ from textwrap import dedent
 
 import pytest
 import yaml
+from jsonschema import Draft202012Validator
 
 from kahya.cli.parser import parser
 from kahya.inventory import examine
+from kahya.inventory_check import FORMATS, schemas
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
@@ -66,6 +68,30 @@ def merged(there, added):
     if not isinstance(there, dict) or not isinstance(added, dict):
         return added
     return there | {k: merged(there.get(k), v) for k, v in added.items()}
+
+
+def test_the_intent_of_the_example_is_well_formed():
+    page = (ROOT / "docs/network.md").read_text(encoding="utf-8")
+    for key, value in SECRETS.items():
+        page = re.sub(rf'"{{{{ vault_\w*{key} }}}}"', f"'{value}'", page)
+    network, switch = (
+        yaml.safe_load(text) for text in re.findall("```yaml\n(.*?)```", page, re.DOTALL)
+    )
+    for data, name in ((network, "network"), (network | switch, "switch")):
+        errors = Draft202012Validator(schemas()[name], format_checker=FORMATS).iter_errors(data)
+        assert [error.message for error in errors] == []
+    roles = network["network"]["port_roles"]
+    assert {port["role"] for port in switch["ports"].values()} == roles.keys()
+    known = schemas()["network"]["properties"]["network"]["properties"]["port_roles"]
+    for key in known["additionalProperties"]["properties"]:
+        assert f"`{key}`" in page
+
+
+SECRETS = {
+    "_(auth|priv|key)": "a" * 16,
+    "scrypt": "$9$" + "a" * 14 + "$" + "a" * 43,
+    "sha512": "$6$a$" + "a" * 86,
+}
 
 
 def test_every_system_is_described():

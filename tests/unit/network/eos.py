@@ -8,23 +8,23 @@ from network.model import Lines, Port, Switch, ids, indented
 
 API = "management api http-commands"
 FIXED = [
-    "no aaa root", "logging buffered 10000 informational", "no logging console",
+    "no aaa root", "logging buffered 10000 informational",
     "snmp-server ipv4 access-list management", "snmp-server view all iso included",
     "snmp-server group town v3 priv read all", "spanning-tree mode mstp",
     API, f"{API} | no shutdown", f"{API} | vrf default", f"{API} | vrf default | no shutdown",
     f"{API} | vrf default | ip access-group management",
-    "management console", "management console | idle-timeout 10",
+    "management console", "management console | idle-timeout 5",
     "aaa group server radius town", "aaa authentication login default group town local",
     "aaa authentication dot1x default group town",
     "aaa authorization exec default group town local", "dot1x system-auth-control",
     "ip access-list dhcp-clients", "ip access-list dhcp-clients | 10 deny udp any eq bootps any",
     "ip access-list dhcp-clients | 20 permit ip any any", "ip access-list standard management",
     "no ip routing", "management ssh", "management ssh | ip access-group management in",
-    "management ssh | idle-timeout 10",
+    "management ssh | idle-timeout 5",
 ]  # fmt: skip
 AUTHENTICATES = {
     "dot1x pae authenticator", "dot1x reauthentication", "dot1x port-control auto",
-    "dot1x host-mode multi-host authenticated", "dot1x timeout tx-period 10",
+    "dot1x host-mode multi-host authenticated",
     "dot1x timeout reauth-period server",
 }  # fmt: skip
 EDGE = {"spanning-tree portfast", "spanning-tree bpduguard enable"}

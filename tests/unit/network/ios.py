@@ -6,7 +6,7 @@ from ipaddress import IPv4Interface, IPv4Network
 from netutils.password import decrypt_cisco_type7
 from network.model import Lines, Port, Switch, ids, indented
 
-VTY = ("access-class management in", "exec-timeout 10 0", "logging synchronous",
+VTY = ("access-class management in", "exec-timeout 5 0", "logging synchronous",
        "transport input ssh")  # fmt: skip
 FIXED = [
     "service tcp-keepalives-in", "service tcp-keepalives-out",
@@ -19,9 +19,9 @@ FIXED = [
     "aaa authentication dot1x default group town",
     "aaa authorization exec default group town local if-authenticated",
     "aaa authorization network default group town", "aaa session-id common",
-    "no ip source-route", "no ip domain lookup",
+    "no ip source-route", "no ip domain-lookup",
     "login on-failure log", "login on-success log", "vtp mode transparent",
-    "dot1x system-auth-control",
+    "dot1x system-auth-control", "file prompt quiet",
     "archive", "archive | log config", "archive | log config | logging enable",
     "archive | log config | notify syslog contenttype plaintext",
     "archive | log config | hidekeys", "archive | path flash:archive", "archive | maximum 14",
@@ -32,7 +32,7 @@ FIXED = [
     "ip scp server enable", "ip access-list standard management",
     "snmp-server group town v3 priv read all access management",
     "snmp-server view all iso included",
-    "line con 0", "line con 0 | exec-timeout 10 0", "line con 0 | logging synchronous",
+    "line con 0", "line con 0 | exec-timeout 5 0", "line con 0 | logging synchronous",
     *(f"line vty {n}{rest}" for n in ("0 4", "5 15") for rest in ("", *(f" | {x}" for x in VTY))),
 ]  # fmt: skip
 AUTHENTICATES = {
@@ -53,7 +53,7 @@ FORMS = [
     r"username (?P<user>\S+) privilege 15 secret 9 (?P<hash>\S+)",
     r"aaa group server radius town \| server name (?P<member>\S+)",
     r"aaa group server radius town \| ip radius source-interface Vlan(?P<source>\d+)",
-    r"ip domain name (?P<domain>\S+)",
+    r"ip domain-name (?P<domain>\S+)",
     r"ip dhcp snooping vlan (?P<dhcp>\S+)",
     r"(?P<guard>no ip dhcp snooping information option|ip dhcp snooping)",
     r"ip arp inspection vlan (?P<arp>\S+)",
@@ -75,8 +75,8 @@ FORMS = [
     r"interface Vlan(?P<of>\d+) \| ip address (?P<address>\S+) (?P<netmask>\S+)",
     r"interface Vlan(?P<of>\d+) \| (?P<svi>description management|no ip redirects|no ip proxy-arp)",
     r"ip default-gateway (?P<gateway>\S+)",
-    r"ip access-list standard management \| \d+ permit (?P<network>\S+(?: \S+)?)",
-    r"ip access-list standard management \| \d+ (?P<rest>deny   any log)",
+    r"ip access-list standard management \| permit (?P<network>\S+(?: \S+)?)",
+    r"ip access-list standard management \| (?P<rest>deny   any log)",
     r"(?:logging source-interface|ntp source) Vlan(?P<source>\d+)",
     r"logging host (?P<syslog>\S+)",
     r"snmp-server location (?P<location>\S+)",

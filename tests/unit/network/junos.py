@@ -6,13 +6,13 @@ from netutils.password import decrypt_juniper_type9
 from network.model import Lines, Port, Switch
 
 TERM = "firewall | family inet | filter management | term"
-USER = r"system \| login \| user (?P<user>(?!remote)\S+)"
+USER = r"system \| login \| user (?P<user>(?!remote )\S+)"
 USM = r"snmp \| v3 \| usm \| local-engine \| user (?P<snmp>\S+)"
 VACM = "snmp | v3 | vacm |"
 GUARD = r"vlans \| (?P<vlan>\S+) \| forwarding-options \| dhcp-security"
 DOT1X = r"protocols \| dot1x \| authenticator"
 FIXED = [
-    "system | login | class town | idle-timeout 10",
+    "system | login | class town | idle-timeout 5",
     "system | login | class town | permissions all",
     "system | login | user remote | uid 2000", "system | login | user remote | class town",
     "system | services | ssh | root-login deny", "system | services | ssh | protocol-version v2",
