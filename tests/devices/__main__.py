@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -14,16 +15,24 @@ from devices import console, eapi, terminal
 from devices.device import Device
 
 MODELS: dict[str, dict[str, Any]] = {
-    "ios": {"model": "WS-C2960X-24TS-L", "maker": "FOC", "port": "GigabitEthernet1/0/", "tcp": 22},
-    "eos": {"model": "DCS-7010TX-48", "maker": "JPE", "port": "Ethernet", "tcp": 443},
+    "ios": {
+        "model": "WS-C2960X-24TS-L",
+        "maker": "FOC",
+        "ports": "GigabitEthernet1/0/1-24,TenGigabitEthernet1/0/1-2",
+        "tcp": 22,
+    },
+    "eos": {"model": "DCS-7010TX-48", "maker": "JPE", "ports": "Ethernet1-24", "tcp": 443},
 }
 """What a new device of a platform is like: ``maker`` begins its serial number."""
 
 
-def hardware(platform: str, name: str, ports: int) -> dict[str, Any]:
+def hardware(platform: str, name: str, ports: str) -> dict[str, Any]:
     """Return the hardware of a new device; its serial number follows from ``name``."""
     model = MODELS[platform]
-    names = [f"{model['port']}{number}" for number in range(1, ports + 1)]
+    names: list[str] = []
+    for part in (ports or model["ports"]).split(","):
+        stem, first, last = re.fullmatch(r"(\D.*?)(\d+)(?:-(\d+))?", part).groups()  # type: ignore[union-attr]
+        names += [f"{stem}{number}" for number in range(int(first), int(last or first) + 1)]
     serial = model["maker"] + hashlib.sha256(name.encode()).hexdigest()[:8].upper()
     return {"model": model["model"], "serial": serial, "ports": names}
 
@@ -57,7 +66,9 @@ def main() -> int:
         kind.add_argument("--state", type=Path, required=True, help="the device's folder")
         kind.add_argument("--address", default="127.0.0.1")
         kind.add_argument("--port", type=int, help="TCP port; 0 takes a free one")
-        kind.add_argument("--ports", type=int, default=24, help="how many interfaces")
+        kind.add_argument(
+            "--ports", default="", help=f"of a new device: {MODELS[platform]['ports']}"
+        )
         kind.add_argument("--factory", type=Path, help="the configuration of a new device")
         help_ = "seconds of a minute of IOS's timer: shorter for tests"
         kind.add_argument("--minute", type=float, default=60.0, help=help_)
