@@ -23,6 +23,7 @@ from napalm.base import NetworkDriver
 
 TESTS = Path(__file__).parent
 USER, PASSWORD = "kahya", "parola"
+PORTS = {"ios": "GigabitEthernet1/0/1-4", "eos": "Ethernet1-4"}
 FACTORY = {
     "ios": f"""\
 hostname sw1
@@ -113,12 +114,19 @@ class Switch:
 
 @contextmanager
 def switch(
-    platform: str, folder: Path, factory: str = "", *arguments: str, ports: int = 4
+    platform: str, folder: Path, factory: str = "", *arguments: str, ports: str = ""
 ) -> Iterator[Switch]:
     """Switch a device on, and off afterwards. ``arguments`` are those of ``python -m devices``."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "factory").write_text(factory or FACTORY[platform])
-    own = ("--factory", str(folder / "factory"), "--ports", str(ports), "--minute", "2")
+    own = (
+        "--factory",
+        str(folder / "factory"),
+        "--ports",
+        ports or PORTS[platform],
+        "--minute",
+        "2",
+    )
     device = Switch(platform, folder, (*own, *arguments))
     device.power_on()
     try:

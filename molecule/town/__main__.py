@@ -45,7 +45,8 @@ def _ssh(lab: Lab, arguments: Namespace) -> int:
 
 
 def _exec(lab: Lab, arguments: Namespace) -> int:
-    lab.pid(arguments.host)  # says so when it is off
+    if console := lab.console(arguments.host, " ".join(arguments.command)):
+        _become(console)
     terminal = ["-t"] if sys.stdin.isatty() and sys.stdout.isatty() else []
     name = container_name(lab.id, arguments.host)
     _become(["podman", "exec", "-i", *terminal, name, *arguments.command], lab.podman.env)
@@ -114,7 +115,7 @@ def parser() -> ArgumentParser:
     add("stop", _power, "switch a host off").add_argument("host")
     add("start", _power, "switch a host on again").add_argument("host")
     for name, act, text in (
-        ("exec", _exec, "run a command inside a host, as root"),
+        ("exec", _exec, "run a command inside a host, as root, or type at a switch's console"),
         ("ssh", _ssh, "log in to a host from the workstation, over the VPN where there is one"),
     ):
         command = add(name, act, text)

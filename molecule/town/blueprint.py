@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tools import LabError
 
@@ -26,12 +27,19 @@ class Port:
 
 @dataclass(frozen=True)
 class Machine:
-    """What the lab has to know of a host. ``gateway`` is its default route, if it has one."""
+    """What the lab has to know of a host.
+
+    ``gateway`` is its default route, if it has one. A switch has a ``platform``, the ports on its
+    front (``card``), and ``cables``: what is plugged in where, as (port, host, port there).
+    """
 
     name: str
     building: str
     ports: tuple[Port, ...]
     gateway: str | None
+    platform: str = ""
+    card: str = ""
+    cables: tuple[tuple[str, str, str], ...] = ()
 
     @property
     def routes(self) -> bool:
@@ -96,7 +104,13 @@ class Blueprint:
         except FileNotFoundError:
             raise LabError("there is no such lab", "Run scripts/lab up.") from None
         machines = (
-            Machine(**{**m, "ports": tuple(Port(**port) for port in m["ports"])})
+            Machine(
+                **{
+                    **m,
+                    "ports": tuple(Port(**port) for port in m["ports"]),
+                    "cables": tuple(map(tuple, m["cables"])),
+                }
+            )
             for m in data["machines"]
         )
         return cls(tuple(machines), tuple(MirrorPort(**m) for m in data["mirrors"]), data["desk"])
@@ -104,7 +118,11 @@ class Blueprint:
 
 def blueprint(town: Town) -> Blueprint:
     """Return what to build for ``town``: its hosts, and those outside."""
-    inside = tuple(_inside(host) for host in town.hosts.values())
+    machines = {host.name: _inside(host) for host in town.hosts.values()}
+    inside = tuple(
+        _switch(host, machines) if "switches" in host.groups else machines[host.name]
+        for host in town.hosts.values()
+    )
     outside = tuple(_outside(host) for host in town.outside.values())
     mirrors: dict[str, MirrorPort] = {}
     for building in (host.vars["building"] for host in town.hosts.values()):
@@ -131,6 +149,15 @@ def _inside(host: Host) -> Machine:
     bridge = bridge_name("lan", building["number"])
     port = Port("eth0", bridge, _in(building["lan"], host.address))
     return Machine(host.name, host.building, (port,), building["gateway"])
+
+
+def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
+    """Return a switch; what its ports lead to is plugged in, where that is declared."""
+    ports: Mapping[str, Any] = host.vars.get("ports", {})
+    leads = {port: machines[p["to"]] for port, p in ports.items() if p.get("to") in machines}
+    cables = tuple((port, other.name, other.ports[0].name) for port, other in leads.items())
+    platform = host.vars["platform"]
+    return replace(machines[host.name], platform=platform, card=",".join(ports), cables=cables)
 
 
 def _outside(host: Host) -> Machine:

@@ -1,4 +1,4 @@
-"""A town on one machine: every host of an inventory as a container, its buildings as bridges.
+"""A town on one machine: hosts as containers, switches as stand-ins, buildings as bridges.
 
 `scripts/lab` calls this. There is no list of hosts here: the inventory is the lab.
 """
@@ -10,7 +10,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import chdir, contextmanager
 from dataclasses import dataclass
@@ -22,11 +22,13 @@ from containers import LOGIN, Container, Podman, container_name, make_room, sett
 from image import image
 from mirror import Mirror, end_all
 from people import write as write_people
+from standins import Standins, factory
+from standins import spec as standin_spec
 from tools import LabError, missing, own, run
 from wires import Namespace, listens, ports_of
 
 ROOT = Path(__file__).resolve().parents[2]
-SSH = 22
+LOGIN_PORTS = {"": 22, "ios": 22, "eos": 443}
 PATIENCE = 60.0
 """Seconds that a host may take from power-on until it accepts logins."""
 
@@ -76,6 +78,11 @@ class Lab:
         return Mirror(self.cache)
 
     @property
+    def standins(self) -> Standins:
+        """The switches."""
+        return Standins(self.directory / "devices")
+
+    @property
     def namespace(self) -> Namespace:
         """The network that the hosts are plugged into."""
         return Namespace(f"kahya-{self.id}")
@@ -92,7 +99,8 @@ class Lab:
             raise LabError(f"missing: {' '.join(packages)}", "Run scripts/lab deps --install.")
         with self._alone():
             with chdir(ROOT):  # ansible.cfg tells the vault's password file from here
-                self.blueprint = blueprint(load(self.inventory))
+                town = load(self.inventory)
+            self.blueprint = blueprint(town)
             wanted = self.blueprint.pick(limit)
             key = self._key()
             people = load_approvers(self.inventory / "approvers")
@@ -102,15 +110,19 @@ class Lab:
             self.say(f"podman works with {self.podman.choose(base)} settings")
             make_room(self.say)
             self._network()
-            self._create(wanted, base, key)
+            switches, hosts = _apart(wanted)
+            self._create(hosts, base, key)
+            self._deliver(switches, {m.name: factory(town.hosts[m.name]) for m in switches})
             self._switch_on(wanted)
             self._wait(wanted)
+            self._note_identities()
             self.say(f"lab {self.id} is up: {len(wanted)} hosts")
 
     def down(self) -> None:
         """Remove everything but the image and the package cache; may be half there, or gone."""
         with self._alone():
             self.podman.remove(self.id, self.podman.containers(self.id))
+            self.standins.remove(self.standins.there())
             end_all(self.namespace)
             self.namespace.remove()
             if self.directory.exists():
@@ -122,7 +134,10 @@ class Lab:
     def stop(self, host: str) -> None:
         """Switch a host off."""
         self._container(host)
-        self.podman("stop", "--time", "5", container_name(self.id, host))
+        if self._is_switch(host):
+            self.standins.stop([host])
+        else:
+            self.podman("stop", "--time", "5", container_name(self.id, host))
 
     def start(self, host: str) -> None:
         """Switch a host on again and wait until it accepts logins."""
@@ -133,7 +148,7 @@ class Lab:
 
     def status(self) -> list[tuple[str, str, str, str]]:
         """Return name, building, addresses and state of all parts; a sound part is "up"."""
-        there = self.podman.containers(self.id)
+        there = self._there()
         hosts = [
             (m.name, m.building, " ".join(m.addresses), _state(m, there.get(m.name)))
             for m in self.blueprint.machines
@@ -165,10 +180,21 @@ class Lab:
             return self.namespace.command()
         return ["nsenter", "-t", str(self.pid(self.blueprint.desk)), "-n", "--"]
 
+    def console(self, host: str, commands: str) -> list[str]:
+        """Return the command that types at a switch's console, empty for other hosts."""
+        self.pid(host)  # says so when it is off
+        return self.standins.console(host, commands) if self._is_switch(host) else []
+
+    def _is_switch(self, host: str) -> bool:
+        return bool(self.blueprint.pick([host])[0].platform)
+
+    def _there(self) -> dict[str, Container]:
+        return self.podman.containers(self.id) | self.standins.there()
+
     def _container(self, host: str) -> Container:
         self.blueprint.pick([host])
         try:
-            return self.podman.containers(self.id)[host]
+            return self._there()[host]
         except KeyError:
             raise LabError(f"{host} isn't there", "Run scripts/lab up.") from None
 
@@ -218,26 +244,43 @@ class Lab:
             self.say(f"creating {', '.join(m.name for m in new)}")
         with ThreadPoolExecutor(os.cpu_count()) as pool:
             list(pool.map(lambda m: self.podman.create(self.id, m, base, key), new))
-        path, there = self.directory / "known_hosts", self.podman.containers(self.id)
-        path.write_text(known_hosts(self.blueprint.machines, there), encoding="ascii")
-        own(path)
+
+    def _deliver(self, wanted: tuple[Machine, ...], factories: dict[str, str]) -> None:
+        there = self.standins.there()
+        known = {m.name for m in self.blueprint.machines if m.platform}
+        self.standins.remove([name for name in there if name not in known])
+        for machine in wanted:
+            made = standin_spec(machine, factories[machine.name])
+            if machine.name not in there or there[machine.name].spec != made:
+                self.say(f"creating {machine.name}")
+                self.standins.remove([machine.name])
+                self.standins.create(machine, factories[machine.name])
 
     def _switch_on(self, wanted: tuple[Machine, ...]) -> None:
-        there = self.podman.containers(self.id)
-        off = [m.name for m in wanted if not there[m.name].runs]
-        if off:
+        there = self._there()
+        switches, hosts = _apart(m for m in wanted if not there[m.name].runs)
+        if off := [m.name for m in (*hosts, *switches)]:
             self.say(f"switching on {', '.join(off)}")
-        self.podman.start(self.id, off)
-        there = self.podman.containers(self.id)
+        self.podman.start(self.id, [m.name for m in hosts])
+        self.standins.start(switches)
+        there = self._there()
         for machine in wanted:
             self.namespace.plug(machine, there[machine.name].pid)
-            settle(there[machine.name].pid)
+            if not machine.platform:
+                settle(there[machine.name].pid)
+
+    def _note_identities(self) -> None:
+        """Write what all hosts are known by: SSH's host keys, and certificates."""
+        path = self.directory / "known_hosts"
+        path.write_text(known_hosts(self.blueprint.machines, self._there()), encoding="ascii")
+        own(path)
+        self.standins.certify(self.directory / "certificates.pem")
 
     def _wait(self, wanted: tuple[Machine, ...]) -> None:
-        there = self.podman.containers(self.id)
+        there = self._there()
         deadline = time.monotonic() + PATIENCE
         for machine in wanted:
-            while not listens(there[machine.name].pid, SSH):
+            while not listens(there[machine.name].pid, LOGIN_PORTS[machine.platform]):
                 if time.monotonic() > deadline:
                     raise LabError(
                         f"{machine.name} accepts no logins after {PATIENCE:.0f} s",
@@ -247,12 +290,18 @@ class Lab:
 
 
 def known_hosts(machines: tuple[Machine, ...], there: dict[str, Container]) -> str:
-    """Return a line per host: its name and all its addresses, then its key."""
+    """Return a line per host with a key: its name and all its addresses, then the key."""
     return "".join(
         f"{','.join((m.name, *m.addresses))} {there[m.name].host_key}\n"
         for m in machines
-        if m.name in there
+        if m.name in there and there[m.name].host_key
     )
+
+
+def _apart(machines: Iterable[Machine]) -> tuple[tuple[Machine, ...], tuple[Machine, ...]]:
+    """Return switches and other machines."""
+    found = tuple(machines)
+    return tuple(m for m in found if m.platform), tuple(m for m in found if not m.platform)
 
 
 def _state(machine: Machine, container: Container | None) -> str:
@@ -262,4 +311,4 @@ def _state(machine: Machine, container: Container | None) -> str:
         return "off"
     if not {port.name for port in machine.ports} <= ports_of(container.pid):
         return "unplugged"
-    return "up" if listens(container.pid, SSH) else "no ssh"
+    return "up" if listens(container.pid, LOGIN_PORTS[machine.platform]) else "no login"

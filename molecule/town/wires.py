@@ -64,9 +64,10 @@ class Namespace:
         lines = ["link set lo up"]
         for port in machine.ports:
             quiet = " addrgenmode none" if port.bridge == WAN else ""  # the carrier has no IPv6
-            lines += [f"address replace {port.address} dev {port.name}"]
+            if not machine.platform:  # a switch takes its address from its own configuration
+                lines += [f"address replace {port.address} dev {port.name}"]
             lines += [f"link set {port.name}{quiet} up"]
-        if machine.gateway:
+        if machine.gateway and not machine.platform:
             lines += [f"route replace default via {machine.gateway}"]
         run(["nsenter", "-t", str(pid), "-n", "ip", "-batch", "-"], "\n".join(lines))
 

@@ -26,13 +26,13 @@ class Node:
 
 
 class Config:
-    """What a device is told. It has a section for each physical port from the beginning."""
+    """What a device is told; what is always there, such as its ports, is from the beginning."""
 
     def __init__(self, grammar: Grammar) -> None:
         self.grammar = grammar
         self.root = Node()
-        for port in grammar.ports:
-            Cursor(self).enter(f"interface {port}")
+        for line in grammar.always:
+            Cursor(self).enter(line)
 
     def clone(self) -> Config:
         """Return a copy of its own."""
@@ -83,7 +83,8 @@ class Config:
             if last and (rule.group != last.group or rule.mode or last.mode):
                 yield " " * (depth * self.grammar.indent) + "!"
             number = f"{child.number} " if rule.sequence == "shown" else ""
-            first, *more = (number + child.text).split("\n")
+            text = child.text.replace("deny ", "deny   ", 1) if "wide" in rule.flags else child.text
+            first, *more = (number + text).split("\n")
             yield " " * (depth * self.grammar.indent) + first
             yield from more  # a banner is printed as it was given
             yield from self._lines(child, rule.mode, depth + 1)
@@ -160,7 +161,8 @@ class Cursor:
 
     def _set(self, node: Node, key: Key, match: Match, text: str) -> Node:
         rule = match.rule
-        hidden = " ".join(key[1]) + (f" {rule.default}" if rule.default != "on" else "")
+        value = "" if rule.default == "on" else f" {rule.default}"
+        hidden = " ".join(key[1]) + value
         if rule.default and text == hidden:
             node.children.pop(key, None)
             return node
@@ -177,7 +179,7 @@ class Cursor:
                 if child.text == text or (number and not text and str(child.number) == number):
                     del node.children[other]
             return
-        if rule.mode and key[1][-1] in self.config.grammar.ports:  # a port is there for good
+        if " ".join(key[1]) in self.config.grammar.always:  # a port is there for good
             node.children[key].children.clear()
             return
         node.children.pop(key, None)
@@ -220,7 +222,7 @@ def _number(node: Node, match: Match) -> None:
     """Put a numbered line in its place; a line that is there already stays where it is."""
     has_number = match.words[0].isdigit()
     text = " ".join(match.words[1:] if has_number else match.words)
-    if not has_number and any(child.text == text for child in node.children.values()):
+    if any(child.text == text for child in node.children.values()):
         return
     last = max((child.number for child in node.children.values()), default=0)
     number = int(match.words[0]) if has_number else last + STEP

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from devices.cli import Cli, RefusedError
@@ -14,6 +17,16 @@ from devices.ios import IosCli
 
 SOCKET = "console"
 CLI: dict[str, type[Cli]] = {"ios": IosCli, "eos": EosCli}
+
+
+@contextmanager
+def _short(folder: Path) -> Iterator[str]:
+    """Yield a path to the socket that fits, however deep the folder is (a socket's has 107)."""
+    handle = os.open(folder, os.O_PATH)
+    try:
+        yield f"/proc/self/fd/{handle}/{SOCKET}"
+    finally:
+        os.close(handle)
 
 
 async def serve(device: Device) -> asyncio.Server:
@@ -33,11 +46,9 @@ async def serve(device: Device) -> asyncio.Server:
         await writer.drain()
         writer.close()
 
-    path = device.folder / SOCKET
-    path.unlink(missing_ok=True)
-    server = await asyncio.start_unix_server(handle, path)
-    path.chmod(0o600)
-    return server
+    (device.folder / SOCKET).unlink(missing_ok=True)
+    with _short(device.folder) as path:
+        return await asyncio.start_unix_server(handle, path)  # the folder is private
 
 
 def type_in(folder: Path, commands: str) -> str:
@@ -46,8 +57,8 @@ def type_in(folder: Path, commands: str) -> str:
     Raises:
         OSError: it isn't switched on.
     """
-    with socket.socket(socket.AF_UNIX) as line:
-        line.connect(str(folder / SOCKET))
+    with socket.socket(socket.AF_UNIX) as line, _short(folder) as path:
+        line.connect(path)
         words = [part.strip(" ") for part in commands.replace(";", "\n").split("\n")]
         line.sendall("\n".join(words).encode())
         line.shutdown(socket.SHUT_WR)

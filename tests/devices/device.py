@@ -57,6 +57,7 @@ class Device:
                 raise ValueError(f"factory configuration, {errors[0]}")
             self.save(first)
         self.minute = 60.0  # seconds; shorter for tests
+        self.known_as = "127.0.0.1"  # the address that its certificate is for
         self.watchers: list[Callable[[str], None]] = []
         self.power_on()
 

@@ -166,14 +166,14 @@ def certificate(folder: Path, address: str, name: str = "certificate") -> tuple[
 
 async def serve(device: Device, address: str, port: int) -> asyncio.Server:
     """Accept requests; a fault has it show another certificate than the one it is known by."""
-    known = certificate(device.folder, address)
+    known = certificate(device.folder, device.known_as)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*known)
 
     def choose(connection: ssl.SSLObject, _: str | None, __: ssl.SSLContext) -> None:
         if device.faults.find("host-key"):
             other = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            other.load_cert_chain(*certificate(device.folder, address, "other"))
+            other.load_cert_chain(*certificate(device.folder, device.known_as, "other"))
             connection.context = other
 
     context.sni_callback = choose  # called for every connection

@@ -62,6 +62,7 @@ class Rule:
         sequence: the lines are numbered, ``shown`` or ``hidden``.
         absent: what the device shows in its place while it isn't set.
         ignored: it is understood and has no effect.
+        wide: a ``deny`` is as wide as a ``permit``.
         many: it may name several things at once, ``vlan 10,20`` or a range of ports.
         block: text follows, on the line or below it, up to a delimiter.
         secret: a password in it is kept as a hash of this kind.
@@ -107,6 +108,7 @@ class Grammar:
         self.ports = ports
         text = (FOLDER / f"{platform}.grammar").read_text(encoding="utf-8")
         self.indent = 1  # of a section's lines
+        self.always = [f"interface {port}" for port in ports]
         names: list[str] = []  # kinds of interfaces
         mode, group = "", 0
         for place, line in enumerate(text.splitlines()):
@@ -116,6 +118,8 @@ class Grammar:
                 names = line.split()[1:]
             elif line.startswith("indent:"):
                 self.indent = int(line.split()[1])
+            elif line.startswith("always:"):
+                self.always.append(line.removeprefix("always:").strip())
             elif not line.startswith((" ", "#")):
                 mode = line.strip().rstrip(":")
             elif line.startswith(" "):

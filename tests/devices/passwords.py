@@ -23,7 +23,7 @@ HASHED = ("5", "8", "9", "sha512")
 def seal(words: tuple[str, ...], kind: str) -> tuple[str, ...]:
     """Return the words of a line with the hash in place of the password, ``5`` or ``sha512``."""
     *before, password = words
-    if before[-1] in HASHED or "secret" not in before:
+    if before[-1] in HASHED or not {"secret", "password"} & {*before}:
         return words
     if before[-1] in PLAIN:
         before.pop()

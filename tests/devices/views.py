@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field
 
 from devices.device import Device
+from devices.words import numbers
 
 
 def mac(device: Device, number: int) -> str:
@@ -29,6 +30,13 @@ class Interface:
     addresses: list[str] = field(default_factory=list)
     vlan: int = 1
     trunk: bool = False
+    allowed: set[int] | None = None  # None is all
+
+    def carries(self, vlan: int) -> bool:
+        """Return whether frames of ``vlan`` pass here."""
+        if not self.trunk:
+            return vlan == self.vlan
+        return self.allowed is None or vlan in self.allowed
 
 
 @dataclass
@@ -61,9 +69,14 @@ def interfaces(device: Device) -> list[Interface]:
         interface = Interface(name[1], mac(device, number))
         for line in lines:
             _read(interface, line)
-        physical = interface.name in device.grammar.ports
-        interface.up = interface.enabled and (interface.name in cabled or not physical)
+        interface.up = interface.enabled and interface.name in cabled
         found.append(interface)
+    ports = [i for i in found if i.name in device.grammar.ports]
+    for interface in found:
+        if interface not in ports:
+            vlan = re.fullmatch(r"Vlan(\d+)", interface.name)
+            heard = not vlan or any(p.carries(int(vlan[1])) for p in ports if p.up)
+            interface.up = interface.enabled and (heard or not cabled)
     return found
 
 
@@ -91,8 +104,10 @@ def _read(interface: Interface, line: str) -> None:
         interface.addresses.append(cidr(*words[2:4]))
     elif found := re.fullmatch(r"switchport access vlan (\d+)", line):
         interface.vlan = int(found[1])
-    elif line == "switchport mode trunk":
+    elif line.startswith("switchport mode trunk"):
         interface.trunk = True
+    elif found := re.fullmatch(r"switchport trunk allowed vlan (.+)", line):
+        interface.allowed = set() if found[1] == "none" else numbers(found[1])
 
 
 def cidr(address: str, mask: str = "") -> str:

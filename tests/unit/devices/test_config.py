@@ -25,12 +25,6 @@ PORTS = {
     "eos": [f"Ethernet{n}" for n in range(1, 4)],
 }
 GRAMMARS = {platform: Grammar(platform, ports) for platform, ports in PORTS.items()}
-ALWAYS = {
-    "no ip routing",
-    "no aaa root",
-    *(f"interface {p}" for ports in PORTS.values() for p in ports),
-}
-"""What is shown of a device that has no configuration."""
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case["name"])
@@ -51,13 +45,20 @@ def test_what_is_typed(case: dict[str, Any], tmp_path: Path) -> None:
 
 
 def shown(config: Config) -> list[str]:
-    """Return what is shown, without separators and what every device shows."""
-    lines = [line for line in config.lines() if line.strip() != "!"]
-    return [
-        line
-        for line, below in zip(lines, [*lines[1:], ""], strict=True)
-        if line not in ALWAYS or below.startswith(" ")
-    ]
+    """Return what is shown, without separators and what a device without configuration shows."""
+    always = sections(Config(config.grammar))
+    return [line for section in sections(config) if section not in always for line in section]
+
+
+def sections(config: Config) -> list[list[str]]:
+    """Return the sections of what is shown; a single line is one, too."""
+    found: list[list[str]] = []
+    for line in config.lines():
+        if line.startswith(" ") and found:
+            found[-1].append(line)
+        elif line != "!":
+            found.append([line])
+    return found
 
 
 platforms = st.sampled_from(sorted(GRAMMARS))

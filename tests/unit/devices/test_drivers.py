@@ -227,7 +227,7 @@ def test_a_fault_asks_what_nobody_expects(device: Switch) -> None:
 
 
 def test_a_fault_keeps_the_pages(tmp_path: Path) -> None:
-    with switch("ios", tmp_path, ports=24) as device:
+    with switch("ios", tmp_path, ports="GigabitEthernet1/0/1-24") as device:
         device.faults({"fault": "paging"})
         with device.open(**HURRIED["ios"]) as driver:  # noqa: SIM117 - it has to close
             with pytest.raises(ReadTimeout):
