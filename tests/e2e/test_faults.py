@@ -143,6 +143,7 @@ class Town:
     def mend(self):
         """Leave the town in order, whatever happened."""
         for host, command in self.case["mend"].items():
+            run("scripts/lab", "start", host)  # it may be off
             on(host, command)
         left = {
             host: {
