@@ -10,9 +10,9 @@ import socket
 import subprocess
 
 from devices.device import Device
-from devices.views import interfaces
+from devices.views import interfaces, mac
 
-POLL_SECONDS = 0.05
+POLL_SECONDS = 0.1  # nobody tells when a cable is plugged in
 
 
 def wanted(device: Device) -> list[str]:
@@ -27,19 +27,20 @@ def wanted(device: Device) -> list[str]:
 
 
 async def follow(device: Device, link: str) -> None:
-    """Wait for ``link`` to be plugged in, then keep it as the running configuration says."""
-    while link not in {name for _, name in socket.if_nameindex()}:  # noqa: ASYNC110 - nobody tells
-        await asyncio.sleep(POLL_SECONDS)
-    done: list[str] = []
+    """Keep ``link`` as the running configuration says, whenever it is plugged in."""
+    done: tuple[int, list[str]] = (0, [])
 
     def apply(_: str = "") -> None:
         nonlocal done
-        lines = wanted(device)
-        if lines != done:
-            batch = [f"address flush dev {link}", *(f"{line} {link}" for line in lines)]
+        index = {name: number for number, name in socket.if_nameindex()}.get(link, 0)
+        if index and (index, wanted(device)) != done:
+            done = index, wanted(device)
+            lines = [f"link set {link} address {mac(device, 0)} up", f"address flush dev {link}"]
+            lines += [f"{line} {link}" for line in done[1]]
             command = ["ip", "-force", "-batch", "-"]
-            subprocess.run(command, input="\n".join(batch), text=True, check=False)
-            done = lines
+            subprocess.run(command, input="\n".join(lines), text=True, check=False)
 
     device.watchers.append(apply)
-    apply()
+    while True:
+        apply()
+        await asyncio.sleep(POLL_SECONDS)

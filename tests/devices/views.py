@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
 import re
 from dataclasses import dataclass, field
@@ -12,8 +13,8 @@ from devices.words import numbers
 
 def mac(device: Device, number: int) -> str:
     """Return the hardware address of port ``number``; it follows from the serial number."""
-    a, b = device.hardware["serial"].encode()[-2:]
-    return f"00:1c:73:{a:02x}:{b:02x}:{number:02x}"
+    digest = hashlib.sha256(device.hardware["serial"].encode()).hexdigest()
+    return f"00:1c:73:{digest[:2]}:{digest[2:4]}:{number:02x}"
 
 
 @dataclass
