@@ -99,6 +99,7 @@ def _jumps(town: Town, via_wan: set[str]) -> Mapping[str, tuple[str, str]]:
 def _block(host: Host, jump: tuple[str, str] | None) -> str:
     lines = {
         "HostName": jump[0] if jump else host.address,
+        "Port": str(host.vars.get("ansible_port", "")),
         "User": host.vars["ansible_user"],
         "IdentityFile": host.vars.get("ansible_ssh_private_key_file", ""),
         "IdentitiesOnly": "yes" if "ansible_ssh_private_key_file" in host.vars else "",

@@ -3,33 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
-from difflib import unified_diff
+from contextlib import AbstractContextManager, suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
-
-import jinja2
-import paramiko
-from napalm import get_network_driver
-from napalm.base import NetworkDriver
-from napalm.base.exceptions import (
-    ConnectionClosedException,
-    ConnectionException,
-    NapalmException,
-)
 
 from kahya.engines.base import Approved, Progress, Task, refusal
+from kahya.engines.napalm_device import TIMEOUT_SECONDS, UNREACHABLE, Device, Kept, connect, tag
+from kahya.engines.napalm_difference import changes_between
+from kahya.engines.napalm_meaning import Config, meaning
+from kahya.engines.napalm_platforms import Platform, platform_of
 from kahya.engines.napalm_render import render
 from kahya.i18n import N_, _
-from kahya.model import Change, Host, HostPlan, Outcome, OutcomeStatus, System, Town, digest
+from kahya.model import Change, Host, HostPlan, Outcome, OutcomeStatus, Status, System, Town, digest
 from kahya.redact import redact
 
 PARALLEL = 25  # sessions at once; more gain nothing (docs/architecture.md)
-TIMEOUT_SECONDS = 30
-RETRY_TIMEOUT_SECONDS = 6  # while waiting for a lost device: short, to notice its return soon
-UNREACHABLE = (ConnectionException, ConnectionClosedException, OSError, paramiko.SSHException)
+RETRY_TIMEOUT_SECONDS = 10  # while waiting for a lost device: short, to notice its return soon
+CONFIRM_SECONDS = 5  # what confirming itself may take; later than this before the end is too late
 
 NO_WAY: dict[str, tuple[OutcomeStatus, str]] = {
     "": ("failed", N_("no way back: no change was made on this device")),
@@ -40,11 +33,82 @@ NO_WAY: dict[str, tuple[OutcomeStatus, str]] = {
 }
 """What a device's last change means to who wants it reverted, where there is nothing to do."""
 
-Config = dict[str, tuple[str, ...]]
-"""A configuration: each top-level line with the lines below it."""
+STILL_TO_COME = N_("its own return is still to come")
+ANOTHER_RUN = N_("nothing was changed here by this plan")
+NOTHING_KEPT = N_("no way back: no change was made on this device, or it was reverted already")
+CHANGED_SINCE = N_("no way back: the device was changed since")
 
-Hidden = Mapping[str, str]
-"""Lines that carry a key or a password, and how they are shown."""
+
+@dataclass(frozen=True)
+class Job:
+    """One system of one device."""
+
+    town: Town
+    system: System
+    host: Host
+    progress: Progress
+
+    @property
+    def platform(self) -> Platform:
+        """Return what is known of the device. Raises ValueError where it is refused."""
+        return platform_of(self.host.vars["platform"])
+
+    @property
+    def seconds(self) -> int:
+        """Return after how many seconds the device really returns unless it is confirmed."""
+        return self.platform.returns_in(self.town.confirm_seconds)
+
+    def intended(self) -> str:
+        """Return the whole configuration that the device is to have.
+
+        Raises:
+            ValueError: such devices are refused.
+            jinja2.TemplateError: see ``render``.
+        """
+        platform_of(self.host.vars["platform"])
+        return render(self.town, self.system, self.host)
+
+    def means(self, text: str) -> dict[str, tuple[str, ...]]:
+        """Return what a configuration means on this platform."""
+        return meaning(text, self.platform.rules)
+
+    def changes(self, before: Config, after: Config) -> tuple[Change, ...]:
+        """Return what differs, resource by resource."""
+        whose = self.platform, self.town, self.system, self.host
+        return tuple(changes_between(before, after, *whose))
+
+    def tell(self, text: str) -> None:
+        """Say what is being done."""
+        self.progress(self.host.name, self.system.name, text)
+
+    def outcome(
+        self, status: OutcomeStatus, reason: str = "", applied: tuple[Change, ...] = ()
+    ) -> Outcome:
+        """Return what became of it."""
+        return Outcome(self.host.name, self.system.name, status, applied, reason)
+
+    def words(self, error: object) -> str:
+        """Return what an error says on one line, without secrets."""
+        lines = str(error).splitlines()
+        with suppress(ValueError):  # a platform that isn't known has no secrets to hide either
+            lines = [self.platform.rules.shown(line) for line in lines]
+        text = " ".join(" ".join(lines).split())
+        return str(redact(text, self.town.secrets)) or type(error).__name__
+
+
+@dataclass(frozen=True)
+class Way:
+    """A commit under way: what a device had, what it is to have, and when it returns by itself."""
+
+    before: Config
+    after: Config
+    deadline: float  # time.monotonic()
+
+
+Staged = tuple[str, str, str] | Outcome
+"""A run, and the configurations before and after what it is about to commit; or why not."""
+
+Stage = Callable[[Device], Staged]
 
 
 class NapalmEngine:
@@ -56,9 +120,9 @@ class NapalmEngine:
 
     def plan(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[HostPlan]:
         """Load each device's candidate, compare, discard. See ``Engine.plan``."""
-        jobs = [(task.system, host) for task in tasks for host in task.hosts]
+        jobs = [Job(town, task.system, host, progress) for task in tasks for host in task.hosts]
         with ThreadPoolExecutor(min(PARALLEL, len(jobs)) or 1) as pool:
-            futures = [pool.submit(self._plan_one, town, s, h, progress) for s, h in jobs]
+            futures = [pool.submit(self._plan_one, job) for job in jobs]
             for future in as_completed(futures):
                 yield future.result()
 
@@ -70,7 +134,8 @@ class NapalmEngine:
         """Commit device by device, so that never both ends of a tunnel change together."""
         for task in tasks:
             for host in task.hosts:
-                yield self._apply_one(town, task.system, host, approved, progress)
+                job = Job(town, task.system, host, progress)
+                yield self._carry_out(job, partial(_to_apply, job, approved), "applied", "refused")
 
     def revert(
         self, town: Town, tasks: Sequence[Task], progress: Progress, run: str = ""
@@ -78,236 +143,189 @@ class NapalmEngine:
         """Have each device go back to its configuration before the last commit."""
         for task in reversed(tasks):
             for host in task.hosts:
-                yield self._revert_one(town, task.system, host, progress, run)
+                job = Job(town, task.system, host, progress)
+                job.tell("going back")
+                yield self._carry_out(job, partial(_to_revert, job, run), "reverted", "failed")
 
     def became(
         self, town: Town, tasks: Sequence[Task], progress: Progress, run: str
     ) -> Iterator[Outcome]:
-        """Ask each device that can tell it what became of its last change."""
+        """Ask each device what became of its last change."""
         for task in tasks:
             for host in task.hosts:
-                progress(host.name, task.system.name, "asking")
-                status, reason = self._became(town, host, run)
-                yield Outcome(host.name, task.system.name, status, reason=_(reason))
+                job = Job(town, task.system, host, progress)
+                job.tell("asking")
+                try:
+                    with self._device(host) as device:
+                        status, reason = _became(device, job, run)
+                except Exception as error:  # noqa: BLE001 - a driver may raise anything
+                    status, reason = "unreachable", job.words(error)
+                yield job.outcome(status, _(reason))
 
-    def _became(self, town: Town, host: Host, run: str) -> tuple[OutcomeStatus, str]:
+    def _plan_one(self, job: Job) -> HostPlan:
+        job.tell("comparing")
+        status: Status = "error"
         try:
-            with self._device(host) as device:
-                if device.has_pending_commit():
-                    return "unreachable", N_("its own return is still to come")
-                if not hasattr(device, "last"):
-                    return "failed", N_("this platform can't tell what became of it")
-                if device.last.message() != run:
-                    return "reverted", N_("nothing was changed here by this plan")
-                if device.last.event() in ("commit", "confirm"):
-                    return "failed", N_("it can be reached again, and what was done is still there")
-                return "reverted", N_("it had returned by itself, for nobody confirmed the change")
-        except (*UNREACHABLE, NapalmException) as error:
-            return "unreachable", _words(error, town)
+            text = job.intended()
+            with self._device(job.host) as device:
+                return _compare(device, job, text)[0]
+        except UNREACHABLE as error:
+            status, words = "unreachable", job.words(error)
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything; it is quoted
+            words = job.words(error)
+        return HostPlan(job.host.name, job.system.name, status, reason=words)
 
-    def _revert_one(
-        self, town: Town, system: System, host: Host, progress: Progress, run: str
+    def _carry_out(
+        self, job: Job, stage: Stage, good: OutcomeStatus, bad: OutcomeStatus
     ) -> Outcome:
-        progress(host.name, system.name, "going back")
-        status: OutcomeStatus = "reverted"
-        reason = ""
+        """Commit what ``stage`` loads and confirm it; or return what it says instead."""
+        way: Way | None = None  # once a commit is under way
         try:
-            with self._device(host) as device:
-                # Some drivers know what became of the last change; see drivers/napalm_frr.
-                last = device.last.event() if hasattr(device, "last") else "commit"
-                if run and hasattr(device, "last") and device.last.message() != run:
-                    reason = N_("nothing was changed here by this plan")
-                elif last in NO_WAY:
-                    status, reason = NO_WAY[last]
-                else:
-                    device.rollback()
-        except UNREACHABLE as error:
-            status, reason = "unreachable", _words(error, town)
-        except NapalmException as error:
-            status, reason = "failed", _words(error, town)
-        return Outcome(host.name, system.name, status, reason=_(reason) if reason else "")
+            with self._device(job.host) as device:
+                staged = stage(device)
+                if isinstance(staged, Outcome):
+                    return staged
+                run, before, after = staged
+                way = Way(job.means(before), job.means(after), time.monotonic() + job.seconds)
+                job.tell(f"committing, returns in {job.seconds} s")
+                committed = device.commit(job.seconds, run)
+            found = self._confirm(job, way, committed, forget=good == "reverted")
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything; it is quoted
+            if way:
+                return self._await_return(job, way, error)
+            lost = isinstance(error, UNREACHABLE)
+            return job.outcome("unreachable" if lost else bad, job.words(error))
+        done = job.changes(way.before, found)
+        return job.outcome(good, applied=done if good == "applied" else ())
 
-    def _plan_one(self, town: Town, system: System, host: Host, progress: Progress) -> HostPlan:
-        progress(host.name, system.name, "comparing")
-        try:
-            text = render(town, system, host)
-            with self._device(host) as device:
-                device.load_replace_candidate(config=text)
-                return _compare(device, town, system, host)[0]
-        except UNREACHABLE as error:
-            return HostPlan(host.name, system.name, "unreachable", reason=_words(error, town))
-        except (NapalmException, jinja2.TemplateError, ValueError) as error:
-            return HostPlan(host.name, system.name, "error", reason=_words(error, town))
-
-    def _apply_one(
-        self, town: Town, system: System, host: Host, approved: Approved, progress: Progress
-    ) -> Outcome:
-        before: Config | None = None  # what the device returns to, once a commit is under way
-        try:
-            text = render(town, system, host)
-            with self._device(host) as device:
-                device.load_replace_candidate(config=text)
-                now, running, hidden = _compare(device, town, system, host)
-                reason = refusal(approved, now)
-                if device.has_pending_commit():  # by a run that did not live to confirm it
-                    reason = _("a change waits for its confirmation; try again in a minute")
-                if reason:
-                    return Outcome(host.name, system.name, "refused", reason=reason)
-                if not now.changes:
-                    return Outcome(host.name, system.name, "applied")
-                progress(host.name, system.name, f"committing, returns in {town.confirm_seconds} s")
-                deadline = time.monotonic() + town.confirm_seconds
-                before = running
-                # Only some drivers keep a message on the device.
-                run = approved[host.name, system.name].run
-                label = {"message": run} if hasattr(device, "last") else {}
-                device.commit_config(**label, revert_in=town.confirm_seconds)
-            applied = self._confirm(town, system, host, (before, hidden), deadline)
-        except UNREACHABLE as error:
-            if before is None:
-                return Outcome(host.name, system.name, "unreachable", reason=_words(error, town))
-            return self._await_return(town, system, host, before, str(error), progress)
-        except (NapalmException, jinja2.TemplateError, ValueError) as error:
-            status: OutcomeStatus = "refused" if before is None else "failed"
-            return Outcome(host.name, system.name, status, reason=_words(error, town))
-        progress(host.name, system.name, "confirmed")
-        return Outcome(host.name, system.name, "applied", applied)
-
-    def _confirm(
-        self, town: Town, system: System, host: Host, was: tuple[Config, Hidden], deadline: float
-    ) -> tuple[Change, ...]:
+    def _confirm(self, job: Job, way: Way, committed: str, *, forget: bool) -> Config:
         """Reach the device afresh, over the path that was changed, and only then confirm.
 
+        Returns what it runs. ``forget`` removes the former configuration that it kept.
+
         Raises:
-            ConnectionException: it could not be reached well before ``deadline``.
+            Exception: it could not be reached well before the end, or runs something else.
         """
         while True:
             try:
-                with self._device(host, RETRY_TIMEOUT_SECONDS) as device:
-                    config = device.get_config()
-                    hidden = {**was[1], **_hidden(device, config)}
-                    device.confirm_commit()
-                    after = stanzas(config["running"])
-                    return tuple(changes_between(was[0], after, hidden, town, system, host))
-            except UNREACHABLE:
-                if time.monotonic() > deadline - 5:  # too late to be confirmed in time
+                with self._device(job.host, RETRY_TIMEOUT_SECONDS) as device:
+                    found = job.means(device.running())
+                    if found == way.after:
+                        device.confirm(committed)
+                        if forget:
+                            device.forget()
+                        job.tell("confirmed")
+                        return found
+            except Exception:
+                if time.monotonic() > way.deadline - CONFIRM_SECONDS:
                     raise
                 time.sleep(0.5)
+                continue
+            names = [c.resource for c in job.changes(found, way.after)]
+            text = _("the device did not take all of it as it is: {names}")
+            raise ValueError(text.format(names=", ".join(names)))
 
-    def _await_return(
-        self, town: Town, system: System, host: Host, before: Config, error: str, progress: Progress
-    ) -> Outcome:
+    def _await_return(self, job: Job, way: Way, error: Exception) -> Outcome:
         """Wait for the device's own timer and say whether the old configuration is back."""
-        progress(host.name, system.name, "lost after the commit; waiting for its own return")
-        until = time.monotonic() + town.confirm_seconds + TIMEOUT_SECONDS
-        while time.monotonic() < until:
+        job.tell("not confirmed; waiting for its own return")
+        cut = isinstance(error, UNREACHABLE)
+        while time.monotonic() < way.deadline + TIMEOUT_SECONDS:
             time.sleep(1)
             try:
-                with self._device(host, RETRY_TIMEOUT_SECONDS) as device:
-                    pending = device.has_pending_commit()
-                    text = device.get_config(retrieve="running")["running"]
-            except (*UNREACHABLE, NapalmException):
+                with self._device(job.host, RETRY_TIMEOUT_SECONDS) as device:
+                    pending = device.driver.has_pending_commit()
+                    found = job.means(device.running())
+            except Exception:  # noqa: BLE001, S112 - not back yet; what matters is said at the end
                 continue
-            if not pending and stanzas(text) == before:
-                reason = _("the change cut the path to the device; it returned by itself")
-                return Outcome(host.name, system.name, "failed", reason=reason)
+            if pending or found not in (way.before, way.after):
+                continue
+            text = _("not confirmed, so the device has its former configuration: {words}")
+            if found == way.after:
+                text = _("the change is kept, but whether it was saved is not known: {words}")
+            elif cut:
+                text = _("the change cut the path to the device; it returned by itself")
+            return job.outcome("failed", text.format(words=job.words(error)))
         text = _("lost after the commit and not back yet; check it on site ({words})")
-        reason = text.format(words=error)
-        return Outcome(host.name, system.name, "unreachable", reason=redact(reason, town.secrets))
+        return job.outcome("unreachable", text.format(words=job.words(error)))
 
-    @contextmanager
-    def _device(self, host: Host, timeout: int = TIMEOUT_SECONDS) -> Iterator[NetworkDriver]:
-        with self.ssh_config.open(encoding="utf-8") as file:
-            found = paramiko.SSHConfig()
-            found.parse(file)
-        ssh = found.lookup(host.name)
-        arguments: dict[str, Any] = {
-            "key_file": ssh.get("identityfile", [None])[0],  # none: what ssh-agent has
-            "known_hosts": ssh["userknownhostsfile"],
-        }
-        if "proxyjump" in ssh:
-            jump, target = ssh["proxyjump"], f"{ssh['hostname']}:22"
-            arguments["proxy_command"] = f"ssh -F {self.ssh_config} -W {target} {jump}"
-        driver: Callable[..., NetworkDriver] = get_network_driver(host.vars["platform"])
-        device = driver(ssh["hostname"], ssh["user"], "", timeout=timeout, optional_args=arguments)
-        device.open()
-        try:
-            yield device
-        finally:
-            device.close()
+    def _device(self, host: Host, timeout: int = 0) -> AbstractContextManager[Device]:
+        return connect(host, self.ssh_config, timeout)
 
 
-def stanzas(text: str) -> Config:
-    """Split a configuration into its top-level lines, each with the lines indented below it."""
-    found: dict[str, list[str]] = {}
-    head = ""
-    for line in text.splitlines():
-        if not line.strip() or line.strip() in ("!", "exit", "end"):
-            continue
-        if line[0] != " ":
-            head = line.rstrip()
-            found.setdefault(head, [])
-        else:
-            found.setdefault(head, []).append(line.rstrip())
-    return {head: tuple(lines) for head, lines in found.items()}
+def _compare(device: Device, job: Job, text: str) -> tuple[HostPlan, str, str]:
+    """Return what ``text`` would change, and the configurations before and after that."""
+    running, candidate = device.stage(text)
+    before, after = job.means(running), job.means(candidate)
+    base = digest({name: list(lines) for name, lines in before.items()})
+    changes = job.changes(before, after)
+    names = job.host.name, job.system.name
+    identity = device.identity()
+    return HostPlan(*names, "ok", changes, base=base, identity=identity), running, candidate
 
 
-def changes_between(
-    before: Config, after: Config, hidden: Hidden, town: Town, system: System, host: Host
-) -> Iterator[Change]:
-    """Yield one Change for each stanza that differs; lines in ``hidden`` are shown as it says."""
-    for head in dict.fromkeys([*before, *after]):
-        old, new = _lines(head, before), _lines(head, after)
-        if old == new:
-            continue
-        action = "create" if not old else "delete" if not new else "update"
-        old, new = _shown(old, new, hidden)
-        diff = redact("\n".join([*unified_diff(old, new, lineterm="", n=9)][3:]), town.secrets)
-        effect = {"from": old, "to": new}
-        resource = redact(hidden.get(head, head), town.secrets)
-        yield Change(
-            host.name, host.building, system.name, "napalm", resource, action,
-            diff, redact(effect, town.secrets), risk=("cuts-path",),
-        )  # fmt: skip
+def _to_apply(job: Job, approved: Approved, device: Device) -> Staged:
+    """Load what is intended; it must be what is approved."""
+    now, before, after = _compare(device, job, job.intended())
+    reason = refusal(approved, now)
+    if device.driver.has_pending_commit():  # by a run that did not live to confirm it
+        reason = _("a change waits for its confirmation; try again in a minute")
+    if reason:
+        return job.outcome("refused", reason)
+    if not now.changes:
+        return job.outcome("applied")
+    run = approved[job.host.name, job.system.name].run
+    device.prepare(run, before, job.means(after))
+    return run, before, after
 
 
-def _shown(old: list[str], new: list[str], hidden: Hidden) -> tuple[list[str], list[str]]:
-    """Return what may be shown of both sides; that a hidden value differs is said."""
-    after = [hidden.get(line, line) for line in new]
-    before = [
-        f"{shown} (another)" if line not in new and line in hidden and shown in after else shown
-        for line, shown in ((line, hidden.get(line, line)) for line in old)
-    ]
-    return before, after
+def _to_revert(job: Job, run: str, device: Device) -> Staged:
+    """Load what the device kept; its last change must be that of ``run``, or of any without."""
+    if not job.platform.files:
+        return _rollback(device, job, run)
+    kept = device.kept()
+    if verdict := _no_way(device, job, run, kept):
+        return job.outcome(verdict[0], _(verdict[1]))
+    return run, *device.stage(kept.text)
 
 
-def _lines(head: str, config: Config) -> list[str]:
-    return [head, *config[head]] if head in config else []
+def _no_way(device: Device, job: Job, run: str, kept: Kept) -> tuple[OutcomeStatus, str] | None:
+    """Return why a device is not brought back to what it kept; None where it is to be."""
+    now = job.means(device.running())
+    if device.driver.has_pending_commit():
+        return "unreachable", STILL_TO_COME
+    if not kept.run:
+        return "failed", NOTHING_KEPT
+    if run and kept.run != tag(run):
+        return "reverted", ANOTHER_RUN
+    if job.means(kept.text) == now:
+        return NO_WAY["return"]
+    return ("failed", CHANGED_SINCE) if kept.after != tag(now) else None
 
 
-def _compare(
-    device: NetworkDriver, town: Town, system: System, host: Host
-) -> tuple[HostPlan, Config, Hidden]:
-    """Return what the loaded candidate would change, and the running configuration."""
-    config = device.get_config()
-    before, after = stanzas(config["running"]), stanzas(config["candidate"])
-    hidden = _hidden(device, config) if before != after else {}
-    changes = tuple(changes_between(before, after, hidden, town, system, host))
-    base = digest({head: list(lines) for head, lines in before.items()})
-    identity = str(device.get_facts()["serial_number"])
-    if not identity:
-        raise ValueError("the device has no serial number: it is not known which one it is")
-    plan = HostPlan(host.name, system.name, "ok", changes, base=base, identity=identity)
-    return plan, before, hidden
+def _rollback(device: Device, job: Job, run: str) -> Outcome:
+    """Revert by the driver, which knows what became of the last change (drivers/napalm_frr)."""
+    last = device.driver.last
+    if run and last.message() != run:
+        return job.outcome("reverted", _(ANOTHER_RUN))
+    if (event := last.event()) in NO_WAY:
+        status, reason = NO_WAY[event]
+        return job.outcome(status, _(reason))
+    device.driver.rollback()
+    return job.outcome("reverted")
 
 
-def _hidden(device: NetworkDriver, config: Mapping[str, str]) -> Hidden:
-    """Return the lines of ``config`` that the driver would not show, and what it shows instead."""
-    clean = device.get_config(sanitized=True)
-    pairs = [zip(config[k].splitlines(), clean[k].splitlines(), strict=True) for k in config]
-    return {raw.rstrip(): shown.rstrip() for both in pairs for raw, shown in both if raw != shown}
-
-
-def _words(error: Exception, town: Town) -> str:
-    text = str(redact(str(error), town.secrets))
-    return " ".join(text.split()) or type(error).__name__
+def _became(device: Device, job: Job, run: str) -> tuple[OutcomeStatus, str]:
+    """Return what became of a commit that nobody saw the end of, and how that is known."""
+    if device.driver.has_pending_commit():
+        return "unreachable", STILL_TO_COME
+    if job.platform.files:
+        kept = device.kept()
+        mine, returned = kept.run == tag(run), job.means(kept.text) == job.means(device.running())
+    else:
+        last = device.driver.last
+        mine, returned = last.message() == run, last.event() not in ("commit", "confirm")
+    if not mine:
+        return "reverted", ANOTHER_RUN
+    if returned:
+        return NO_WAY["return"]
+    return "failed", N_("it can be reached again, and what was done is still there")

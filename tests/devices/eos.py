@@ -178,6 +178,24 @@ class EosCli(eos_show.EosShow):
             raise RefusedError(f"% Error copying {self.words[1]} to {name} ({error})\n") from None
         return "Copy completed successfully.\n"
 
+    @command("dir FILE")
+    def dir(self, name: str) -> str:
+        """List all files."""
+        files = sorted(self.device.flash.iterdir())
+        rows = "".join(f"       -rw-  {f.stat().st_size:10}  {f.name}\n" for f in files)
+        return f"Directory of {name}/\n\n{rows}\n{self.device.free()} bytes free\n"
+
+    @command("more FILE")
+    def more(self, name: str) -> str:
+        """Show a file."""
+        return self._load(name)
+
+    @command("delete FILE")
+    def delete(self, name: str) -> None:
+        """Remove a file."""
+        self._load(name)
+        self.device.file(name).unlink()
+
     @command("write [memory]", "copy running-config startup-config")
     def write(self) -> str:
         """Keep what runs for the next start."""

@@ -1,65 +1,28 @@
-"""A configuration is compared stanza by stanza, and a device that errs is never "no change"."""
+"""What the engine does with what a device says; one that errs is never "no change"."""
 
+import re
 from dataclasses import replace
+from difflib import unified_diff
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from napalm.base.exceptions import ConnectionException, ReplaceConfigException
 
-from kahya.engines import napalm
+from kahya.engines import napalm, napalm_device
 from kahya.engines.base import Task
+from kahya.engines.napalm_meaning import meaning
+from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.inventory import load
 
 TOWN = load(Path(__file__).parents[3] / "inventories/lab")
 ROUTING = next(s for s in TOWN.systems if s.name == "routing")
 GATEWAY = TOWN.hosts["gw-fen"]
-NAMES = st.sampled_from(
-    ["interface a", "interface b", "ip route 10.0.0.0/8 1.1.1.1", "router ospf"]
-)
-LINES = st.lists(st.sampled_from([" one", " two", " three"]), unique=True, max_size=3)
-CONFIGS = st.dictionaries(NAMES, LINES.map(tuple))
-
-
-def text(config):
-    return "".join(
-        f"{head}\n" + "".join(f"{x}\n" for x in lines) + "exit\n!\n"
-        for head, lines in config.items()
-    )
-
-
-@given(CONFIGS)
-def test_stanzas_are_what_the_text_says(config):
-    assert napalm.stanzas(text(config)) == config
-
-
-@given(CONFIGS, CONFIGS)
-def test_one_change_for_each_stanza_that_differs(before, after):
-    changes = list(napalm.changes_between(before, after, {}, TOWN, ROUTING, GATEWAY))
-    differing = {h for h in {*before, *after} if before.get(h) != after.get(h)}
-    assert {c.resource for c in changes} == differing
-    assert len(changes) == len(differing)
-    for change in changes:
-        signs = {line[0] for line in change.diff.splitlines()}
-        assert signs & {"+", "-"}
-        assert (change.action == "create") == (change.resource not in before)
-        assert (change.action == "delete") == (change.resource not in after)
-
-
-@given(CONFIGS, CONFIGS, CONFIGS)
-def test_another_change_has_another_id(before, after, other):
-    def ids(a, b):
-        return {c.resource: c.id for c in napalm.changes_between(a, b, {}, TOWN, ROUTING, GATEWAY)}
-
-    one, two = ids(before, after), ids(before, other)
-    for resource in one.keys() & two.keys():
-        assert (one[resource] == two[resource]) == (after.get(resource) == other.get(resource))
+FRR = PLATFORMS["frr"]
 
 
 def test_the_intent_names_every_interface_and_tunnel():
-    shown = napalm.stanzas(napalm.render(TOWN, ROUTING, GATEWAY))
+    shown = meaning(napalm.render(TOWN, ROUTING, GATEWAY), FRR.rules)
     tunnels = {f"interface {t['name']}" for t in GATEWAY.vars["tunnels"]}
     assert tunnels | {"interface lan0", "interface wan0", "router ospf"} <= shown.keys()
 
@@ -78,6 +41,10 @@ class Device:
 
     def get_config(self, **_):
         return self.config
+
+    def compare_config(self):
+        texts = (self.config[name].splitlines() for name in ("running", "candidate"))
+        return "\n".join([*unified_diff(*texts, lineterm="")][2:])
 
     def get_facts(self):
         return {"serial_number": "a serial number"}
@@ -98,7 +65,7 @@ def engine(monkeypatch, tmp_path):
             def __enter__(self):
                 if isinstance(device.error, ConnectionException):
                     raise device.error
-                return device
+                return napalm_device.Device(device, FRR)
 
             def __exit__(self, *_):
                 pass
@@ -142,18 +109,21 @@ def test_what_waits_for_its_confirmation_is_not_taken_for_done(engine):
     assert (outcome.status, "waits for its confirmation" in outcome.reason) == ("refused", True)
 
 
-KEYS = "interface a\n ip ospf message-digest-key 1 md5 {0}\n"
+def test_a_key_is_shown_on_neither_side_and_that_it_differs_is_said(engine):
+    texts = [f"router ospf\n x md5 {key}\n" for key in ("former", "present")]
+    [plan] = engine(Device(None, *texts)).plan(TOWN, [Task(ROUTING, (GATEWAY,))], lambda *_: None)
+    [change] = plan.changes
+    assert not any(key in repr(plan) for key in ("former", "present"))
+    assert "- x md5 <removed> (another)\n+ x md5 <removed>" in change.diff
 
 
-def test_a_key_is_shown_on_neither_side_and_that_it_differs_is_said():
-    old, new = KEYS.format("former"), KEYS.format("present")
-    shown = KEYS.format("<removed>").splitlines()[1]
-    hidden = {text.splitlines()[1]: shown for text in (old, new)}
-    before, after = napalm.stanzas(old), napalm.stanzas(new)
-    [change] = napalm.changes_between(before, after, hidden, TOWN, ROUTING, GATEWAY)
-    assert not any(key in repr(change) for key in ("former", "present"))
-    assert f"-{shown} (another)\n+{shown}" in change.diff
-    assert list(napalm.changes_between(before, before, hidden, TOWN, ROUTING, GATEWAY)) == []
+@pytest.mark.parametrize("platform", ["nxos_ssh", "junos", "cisco"])
+def test_a_platform_that_is_refused_or_not_known_is_an_error_and_says_why(platform, tmp_path):
+    host = replace(GATEWAY, vars=GATEWAY.vars | {"platform": platform})
+    made = napalm.NapalmEngine(tmp_path / "ssh_config", tmp_path)
+    [plan] = made.plan(TOWN, [Task(ROUTING, (host,))], lambda *_: None)
+    assert plan.status == "error"
+    assert re.search("is refused: .*|write one of frr, ios, eos", plan.reason)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +140,7 @@ def test_a_key_is_shown_on_neither_side_and_that_it_differs_is_said():
 )
 def test_only_the_last_commit_is_rolled_back_and_only_once(engine, last, status, rolled):
     device = Device()
-    device.last, device.rolled = SimpleNamespace(event=lambda: last), False
+    device.last, device.rolled = SimpleNamespace(event=lambda: last, message=str), False
     device.rollback = lambda: setattr(device, "rolled", True)
     [outcome] = engine(device).revert(TOWN, [Task(ROUTING, (GATEWAY,))], lambda *_: None)
     assert (outcome.status, device.rolled, bool(outcome.reason)) == (status, rolled, not rolled)
