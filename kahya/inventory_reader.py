@@ -64,15 +64,20 @@ def read(directory: Path) -> RawInventory:
     from ansible.errors import AnsibleError
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
+    from ansible.parsing.vault import VaultSecretsContext
     from ansible.template import Templar
     from ansible.vars.manager import VariableManager
 
     try:
         loader = DataLoader()
         identities = constants.config.get_config_value("DEFAULT_VAULT_IDENTITY_LIST")
-        loader.set_vault_secrets(
-            CLI.setup_vault_secrets(loader, identities, auto_prompt=False, initialize_context=False)
+        keys = CLI.setup_vault_secrets(
+            loader, identities, auto_prompt=False, initialize_context=False
         )
+        loader.set_vault_secrets(keys)
+        # A value that is encrypted by itself (!vault) asks for them here. Its own initialize()
+        # refuses a second town in one process; ansible-core is pinned and a test holds this.
+        VaultSecretsContext._current = VaultSecretsContext(keys)  # noqa: SLF001
         inventory = InventoryManager(loader=loader, sources=[str(source)])
         variables = VariableManager(loader=loader, inventory=inventory)
         hosts, secrets = {}, set()

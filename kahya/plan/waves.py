@@ -1,4 +1,4 @@
-"""In which order a plan reaches the hosts: a canary, then building by building, uplinks last."""
+"""In which order a plan reaches the hosts: a canary, then building by building, devices last."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ def waves(town: Town, plan: Plan) -> tuple[Wave, ...]:
     """Return the waves of ``plan``.
 
     1. A canary: of ``apply.canary`` in town.yml, else the host with the least at risk.
-    2. Each building, the one the controller is in last: its hosts, then its gateway by itself.
-       So both ends of a tunnel never change together, and nobody saws off the branch they sit on
-       before the work beyond it is done.
+    2. Each building, the one the controller is in last: its hosts, then each of its switches by
+       itself, then its gateway. So both ends of a tunnel never change together, and nobody saws
+       off the branch they sit on before the work beyond it is done.
     """
     touched = {c.host for c in plan.changes} | {s.host for s in plan.blind_spots}
     hosts = [name for name in town.hosts if name in touched]
@@ -34,10 +34,10 @@ def waves(town: Town, plan: Plan) -> tuple[Wave, ...]:
     home = {h.building for h in town.hosts.values() if "workstations" in h.groups}
     for building in sorted(town.buildings, key=lambda name: name in home):
         inside = [h for h in hosts if town.hosts[h].building == building]
-        gateways = [h for h in inside if _is_gateway(town, h)]
-        others = tuple(h for h in inside if h not in gateways)
+        others = tuple(h for h in inside if not _carries(town, h))
+        devices = sorted((h for h in inside if h not in others), key=lambda h: _carries(town, h))
         found += [Wave(building, others)] if others else []
-        found += [Wave(building, (gateway,)) for gateway in gateways]
+        found += [Wave(building, (device,)) for device in devices]
     return tuple(found)
 
 
@@ -45,12 +45,14 @@ def _canary(town: Town, plan: Plan, hosts: Sequence[str]) -> str:
     chosen = town.settings.get("apply", {}).get("canary", [])
     risks = {h: {r for c in plan.changes if c.host == h for r in c.risk} for h in hosts}
 
-    def least(host: str) -> tuple[bool, bool, int, int]:
+    def least(host: str) -> tuple[bool, int, int, int]:
         systems = sum(system.group in town.hosts[host].groups for system in town.systems)
-        return host not in chosen, _is_gateway(town, host), len(risks[host]), systems
+        return host not in chosen, _carries(town, host), len(risks[host]), systems
 
     return min(hosts, key=least)
 
 
-def _is_gateway(town: Town, host: str) -> bool:
-    return "gateways" in town.hosts[host].groups
+def _carries(town: Town, host: str) -> int:
+    """Return how much hangs on a host: 2 for a gateway, 1 for a switch, 0 for the others."""
+    groups = town.hosts[host].groups
+    return 2 if "gateways" in groups else int("switches" in groups)

@@ -3,6 +3,8 @@
 import doctest
 import re
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from textwrap import dedent
 
@@ -11,6 +13,7 @@ import yaml
 from jsonschema import Draft202012Validator
 
 from kahya.cli.parser import parser
+from kahya.engines.napalm_render import render
 from kahya.inventory import examine
 from kahya.inventory_check import FORMATS, schemas
 
@@ -42,25 +45,67 @@ def copied_town(tmp_path):
     return tmp_path
 
 
-def test_a_building_is_added_as_described(copied_town):
+def test_a_building_is_added_as_described(copied_town, tmp_path):
+    lab = copied_town / "inventories/lab"
+    before = examine(lab)[0]
     files = dict(FILE.findall((ROOT / "docs/adding.md").read_text(encoding="utf-8")))
-    assert len(files) == 4
-    for name, text in files.items():
-        path = copied_town / name
+    assert len(files) == 3
+    for name, block in files.items():
+        path, text = copied_town / name, dedent(block)
         path.parent.mkdir(parents=True, exist_ok=True)
-        added = yaml.safe_load(dedent(text).replace("<the output of wg genkey>", A_KEY))
-        there = yaml.safe_load(path.read_text(encoding="utf-8")) if path.exists() else {}
-        path.write_text(yaml.safe_dump(merged(there, added)), encoding="utf-8")
-    town, problems = examine(copied_town / "inventories/lab")
+        if path.exists():
+            there = yaml.safe_load(path.read_text(encoding="utf-8"))
+            path.write_text(yaml.safe_dump(merged(there, yaml.safe_load(text))), encoding="utf-8")
+        else:
+            text = re.sub("vpn_private_key: .*", encrypted(), text)
+            path.write_text(text, encoding="utf-8")
+    after, problems = examine(lab)
     assert problems == []
-    assert town.buildings["kutuphane"].title == "Şehir Kütüphanesi"
-    peers = {t["peer_building"] for t in town.hosts["gw-kutuphane"].vars["tunnels"]}
-    assert peers == town.buildings.keys() - {"kutuphane"}
-    for name in peers:  # the other gateways get a tunnel to it, too
-        gateway = next(
-            h for h in town.hosts.values() if h.building == name and "gateways" in h.groups
-        )
-        assert "wg-kutuphane" in {t["name"] for t in gateway.vars["tunnels"]}
+    assert after.buildings["kutuphane"].title == "Şehir Kütüphanesi"
+    assert A_KEY in after.secrets
+    only_its_devices_and_their_peers_change(before, after)
+
+
+def encrypted():
+    """Return the line that the documented command prints."""
+    words = ["--encrypt-vault-id", "lab", "--stdin-name", "vpn_private_key"]
+    command = [Path(sys.executable).with_name("ansible-vault"), "encrypt_string", *words]
+    done = subprocess.run(
+        command, input=A_KEY, capture_output=True, text=True, check=True, cwd=ROOT
+    )
+    return done.stdout.rstrip()
+
+
+def only_its_devices_and_their_peers_change(before, after):
+    """Compare what both towns make of every device, and what follows for every host."""
+    new = {"gw-kutuphane", "sw-kutuphane", "pc-kutuphane"}
+    gateways = {h.name for h in before.hosts.values() if "gateways" in h.groups}
+    assert after.hosts.keys() - before.hosts.keys() == new
+    was, now = configurations(before), configurations(after)
+    assert now.keys() - was.keys() == {"gw-kutuphane", "sw-kutuphane"}
+    assert {name for name in was if was[name] != now[name]} == gateways
+    for name in gateways:  # the others get a tunnel to it, and that is all
+        old, made = (set(text.split("!\n")) for text in (was[name], now[name]))
+        [tunnel] = made - old
+        assert tunnel.startswith("interface wg-kutuphane\n")
+        assert old < made
+    for host in before.hosts.values():
+        old, made = host.vars, after.hosts[host.name].vars
+        changed = {key for key in old | made if old.get(key) != made.get(key)}
+        assert changed == ({"town", "tunnels"} if host.name in gateways else {"town"})
+        buildings = made["town"]["buildings"]
+        assert buildings == old["town"]["buildings"] | {"kutuphane": buildings["kutuphane"]}
+
+
+def configurations(town):
+    """Return the whole intended configuration of each device."""
+    return {
+        host.name: render(town, system, host)
+        for system in town.systems
+        if system.engine == "napalm"
+        for host in town.hosts.values()
+        if system.group in host.groups
+    }
 
 
 def merged(there, added):

@@ -45,7 +45,10 @@ class Engine:
             assert Path(task.system.source).is_dir()
             for host in task.hosts:
                 self.asked.append((host.name, task.system.name))
-                wanted = {"zone": host.vars["base_timezone"], "motd": "welcome"}
+                wanted = {
+                    "zone": host.vars.get("base_timezone", "Europe/Istanbul"),
+                    "motd": "welcome",
+                }
                 found = [
                     change(town, host.name, resource, [self.reality[host.name][resource], value])
                     for resource, value in wanted.items()

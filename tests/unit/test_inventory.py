@@ -2,6 +2,7 @@
 
 import shutil
 from pathlib import Path
+from textwrap import indent
 
 import pytest
 import yaml
@@ -103,6 +104,19 @@ def test_secrets_are_known_and_never_shown():
     keys = {h.vars["vpn_private_key"] for h in town.hosts.values() if "gateways" in h.groups}
     assert keys <= set(town.secrets)
     assert not any(key in repr(town) for key in keys)
+
+
+def test_a_value_encrypted_by_itself_is_read_and_a_secret(checkout):
+    from ansible.parsing.vault import VaultLib, VaultSecret
+
+    password = (checkout / "inventories/lab/.vault-password").read_bytes().strip()
+    key = "YAnxXpZhZsxOtSBMPJYWiAmTEbCpUrwj/3QNpbWrHUs="
+    text = VaultLib([("lab", VaultSecret(password))]).encrypt(key, vault_id="lab").decode()
+    file = checkout / "inventories/lab/host_vars/gw-fen/vault.yml"
+    file.write_text("vpn_private_key: !vault |\n" + indent(text, "  "))
+    town = load(Path("inventories/lab"))
+    assert town.hosts["gw-fen"].vars["vpn_private_key"] == key
+    assert key in town.secrets
 
 
 def test_both_ends_of_a_tunnel_agree():

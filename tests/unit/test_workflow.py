@@ -73,7 +73,7 @@ def test_a_plan_knows_the_journal_before_it(flow):
 
 
 def test_a_scope_takes_hosts_buildings_groups_and_patterns():
-    assert scope(TOWN, "itfaiye").hosts == ("gw-itfaiye", "pc-itfaiye")
+    assert scope(TOWN, "itfaiye").hosts == ("gw-itfaiye", "sw-itfaiye", "pc-itfaiye")
     assert scope(TOWN, "pcs,gw-fen").hosts == ("gw-fen", "pc-merkez", "pc-fen", "pc-itfaiye")
     assert scope(TOWN, "gw-*", ["vpn"]).systems[0].name == "vpn"
     for wrong in ({"limit": "pc-fenn"}, {"systems": ["vpnn"]}):

@@ -33,12 +33,20 @@ def test_the_whole_town():
     assert order(TOWN.hosts) == [
         ("canary", ["pc-merkez"]),
         ("fen_isleri", ["pc-fen"]),
+        ("fen_isleri", ["sw-fen"]),
         ("fen_isleri", ["gw-fen"]),
         ("itfaiye", ["pc-itfaiye"]),
+        ("itfaiye", ["sw-itfaiye"]),
         ("itfaiye", ["gw-itfaiye"]),
         ("merkez", ["db-merkez", "ws-merkez"]),
+        ("merkez", ["sw-merkez"]),
         ("merkez", ["gw-merkez"]),
     ]
+
+
+def test_switches_alone_begin_with_one_of_them():
+    switches = [name for name, host in TOWN.hosts.items() if "switches" in host.groups]
+    assert [hosts for _, hosts in order(switches)] == [["sw-merkez"], ["sw-fen"], ["sw-itfaiye"]]
 
 
 def test_one_host_needs_no_canary():
