@@ -139,7 +139,7 @@ class Admin:
         return done
 
     def plan(self, name):
-        part = ("--limit", ",".join(HOSTS), "--system", "postgresql,vpn")
+        part = ("--limit", ",".join(HOSTS))
         return self.kahya("plan", *part, "--out", self.folder / name, codes=(0, 2))
 
     def apply(self, name):
