@@ -97,23 +97,27 @@ class Blueprint:
         """Return what ``write`` kept.
 
         Raises:
-            LabError: nothing was kept.
+            LabError: nothing was kept, or by another version of the lab.
         """
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
+            machines = tuple(
+                Machine(
+                    **{
+                        **m,
+                        "ports": tuple(Port(**port) for port in m["ports"]),
+                        "cables": tuple(map(tuple, m["cables"])),
+                    }
+                )
+                for m in data["machines"]
+            )
+            mirrors = tuple(MirrorPort(**m) for m in data["mirrors"])
         except FileNotFoundError:
             raise LabError("there is no such lab", "Run scripts/lab up.") from None
-        machines = (
-            Machine(
-                **{
-                    **m,
-                    "ports": tuple(Port(**port) for port in m["ports"]),
-                    "cables": tuple(map(tuple, m["cables"])),
-                }
-            )
-            for m in data["machines"]
-        )
-        return cls(tuple(machines), tuple(MirrorPort(**m) for m in data["mirrors"]), data["desk"])
+        except (KeyError, TypeError):
+            message = "the lab was brought up by another version of this checkout"
+            raise LabError(message, "Run scripts/lab up, which brings it up to date.") from None
+        return cls(machines, mirrors, data["desk"])
 
 
 def blueprint(town: Town) -> Blueprint:
