@@ -5,7 +5,6 @@ WireGuard key is changed by hand. They are applied, and looked for everywhere; t
 are put back.
 """
 
-import json
 import os
 import secrets
 import tempfile
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kahya.inventory import load
+from kahya.plan import store
 from kahya.redact import redact
 
 pytestmark = pytest.mark.usefixtures("bring_up")
@@ -217,10 +217,10 @@ def test_no_secret_leaves_its_place(clone, tmp_path):
     with Processes(wanted) as processes:
         admin.plan("plan.json")
         admin.apply("plan.json")
-        plan = json.loads((admin.folder / "plan.json").read_text("utf-8"))
+        plan = store.read(admin.folder / "plan.json")
         for words in LOOKS:
-            admin.kahya(*(word.format(plan=plan["id"], folder=admin.folder) for word in words))
-    changed = {change["resource"] for change in plan["changes"]}
+            admin.kahya(*(word.format(plan=plan.id, folder=admin.folder) for word in words))
+    changed = {change.resource for change in plan.changes}
     assert changed >= CHANGED, changed
     assert processes.found == set()
     assert found_in(admin.said, wanted) == set()
