@@ -195,9 +195,9 @@ def on_host(host, wanted):
 @pytest.fixture
 def temporary(monkeypatch):
     """The folder for passing files: empty, so that what is left behind can be told."""
-    folder = tempfile.mkdtemp(prefix="kahya-", dir="/tmp")  # short, for ssh's sockets
-    monkeypatch.setenv("TMPDIR", folder)
-    return Path(folder)
+    with tempfile.TemporaryDirectory(prefix="kahya-", dir="/tmp") as folder:  # short, for ssh
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
 
 
 def test_the_search_finds_what_is_there(tmp_path, temporary):
