@@ -87,13 +87,13 @@ class Job:
         """Return what became of it."""
         return Outcome(self.host.name, self.system.name, status, applied, reason)
 
-    def words(self, error: object) -> str:
-        """Return what an error says on one line, without secrets."""
-        lines = str(error).splitlines()
+    def words(self, error: BaseException) -> str:
+        """Return what an error says on one line, and what made it, without secrets."""
+        said = [error, error.__context__] if isinstance(error, UNREACHABLE) else [error]
+        lines = [line for one in said if one for line in (str(one) or repr(one)).splitlines()]
         with suppress(ValueError):  # a platform that isn't known has no secrets to hide either
             lines = [self.platform.rules.shown(line) for line in lines]
-        text = " ".join(" ".join(lines).split())
-        return str(redact(text, self.town.secrets)) or type(error).__name__
+        return str(redact(" ".join(" ".join(lines).split()), self.town.secrets))
 
 
 @dataclass(frozen=True)

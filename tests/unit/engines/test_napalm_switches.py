@@ -158,7 +158,7 @@ def test_a_device_that_errs_is_quoted_and_nothing_is_committed(switch, fault, mo
         found = switch.apply(plan)
     else:
         switch.device.faults(*faults)
-        time.sleep(0.5 if "host-key" in str(faults) else 0)  # it looks for that all 0.2 s
+        time.sleep(1.5 if "host-key" in str(faults) else 0)  # it looks for that all 0.2 s
         found = switch.plan() if fault["at"] == "plan" else switch.apply(plan)
     switch.device.faults()
     expected = {"plan": "error", "apply": "refused", "commit": "failed"}[fault["at"]]
