@@ -247,11 +247,12 @@ def _frr(_host: Host, ssh: Mapping[str, Any], proxy: str) -> dict[str, Any]:
 
 
 def _ios(host: Host, ssh: Mapping[str, Any], proxy: str) -> dict[str, Any]:
+    key = None if host.vars.get("ansible_password") else _key(ssh)
     arguments = {
         "port": int(ssh.get("port", 22)),
         "secret": str(host.vars.get("ansible_become_password", "")),
-        "use_keys": bool(_key(ssh)),
-        "key_file": _key(ssh),
+        "use_keys": bool(key),
+        "key_file": key,
         "ssh_strict": True,
         "alt_host_keys": True,
         "alt_key_file": ssh["userknownhostsfile"],
