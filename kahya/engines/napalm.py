@@ -68,7 +68,7 @@ class Job:
         platform_of(self.host.vars["platform"])
         return render(self.town, self.system, self.host)
 
-    def means(self, text: str) -> dict[str, tuple[str, ...]]:
+    def means(self, text: str) -> Config:
         """Return what a configuration means on this platform."""
         return meaning(text, self.platform.rules)
 

@@ -26,6 +26,7 @@ from kahya.i18n import _
 from kahya.model import Host, digest
 
 TIMEOUT_SECONDS = 30
+READ_SECONDS = 60  # for one command of IOS: its configure replace takes its time
 STALE_SECONDS = 900  # nothing that Kâhya does with a session takes that long
 UNREACHABLE = (
     ConnectionException,
@@ -256,7 +257,7 @@ def _ios(host: Host, ssh: Mapping[str, Any], proxy: str) -> dict[str, Any]:
         "ssh_strict": True,
         "alt_host_keys": True,
         "alt_key_file": ssh["userknownhostsfile"],
-        "read_timeout_override": TIMEOUT_SECONDS,  # of a command; the other is of connecting
+        "read_timeout_override": READ_SECONDS,
         "auto_file_prompt": False,  # or the driver would change the configuration to load one
     }
     return {**arguments, "sock": paramiko.ProxyCommand(proxy)} if proxy else arguments
