@@ -68,7 +68,7 @@ class Job:
         platform_of(self.host.vars["platform"])
         return render(self.town, self.system, self.host)
 
-    def means(self, text: str) -> dict[str, tuple[str, ...]]:
+    def means(self, text: str) -> Config:
         """Return what a configuration means on this platform."""
         return meaning(text, self.platform.rules)
 
@@ -87,13 +87,13 @@ class Job:
         """Return what became of it."""
         return Outcome(self.host.name, self.system.name, status, applied, reason)
 
-    def words(self, error: object) -> str:
-        """Return what an error says on one line, without secrets."""
-        lines = str(error).splitlines()
+    def words(self, error: BaseException) -> str:
+        """Return what an error says on one line, and what made it, without secrets."""
+        said = [error, error.__context__] if isinstance(error, UNREACHABLE) else [error]
+        lines = [line for one in said if one for line in (str(one) or repr(one)).splitlines()]
         with suppress(ValueError):  # a platform that isn't known has no secrets to hide either
             lines = [self.platform.rules.shown(line) for line in lines]
-        text = " ".join(" ".join(lines).split())
-        return str(redact(text, self.town.secrets)) or type(error).__name__
+        return str(redact(" ".join(" ".join(lines).split()), self.town.secrets))
 
 
 @dataclass(frozen=True)
@@ -226,9 +226,14 @@ class NapalmEngine:
             raise ValueError(text.format(names=", ".join(names)))
 
     def _await_return(self, job: Job, way: Way, error: Exception) -> Outcome:
-        """Wait for the device's own timer and say whether the old configuration is back."""
+        """Wait for the device's own timer and say which configuration it has then."""
         job.tell("not confirmed; waiting for its own return")
-        cut = isinstance(error, UNREACHABLE)
+        before = _("not confirmed, so the device has its former configuration: {words}")
+        after = _("the change is kept, but whether it was saved is not known: {words}")
+        other = _("not confirmed; the device has another configuration by now: {words}")
+        if isinstance(error, UNREACHABLE):
+            before = _("the change cut the path to the device; it returned by itself")
+        seen: Config | None = None
         while time.monotonic() < way.deadline + TIMEOUT_SECONDS:
             time.sleep(1)
             try:
@@ -237,14 +242,10 @@ class NapalmEngine:
                     found = job.means(device.running())
             except Exception:  # noqa: BLE001, S112 - not back yet; what matters is said at the end
                 continue
-            if pending or found not in (way.before, way.after):
-                continue
-            text = _("not confirmed, so the device has its former configuration: {words}")
-            if found == way.after:
-                text = _("the change is kept, but whether it was saved is not known: {words}")
-            elif cut:
-                text = _("the change cut the path to the device; it returned by itself")
-            return job.outcome("failed", text.format(words=job.words(error)))
+            text = before if found == way.before else after if found == way.after else other
+            if not pending and (text != other or found == seen):  # other: not while it returns
+                return job.outcome("failed", text.format(words=job.words(error)))
+            seen = found
         text = _("lost after the commit and not back yet; check it on site ({words})")
         return job.outcome("unreachable", text.format(words=job.words(error)))
 

@@ -26,6 +26,7 @@ from kahya.i18n import _
 from kahya.model import Host, digest
 
 TIMEOUT_SECONDS = 30
+READ_SECONDS = 60  # for one command of IOS: its configure replace takes its time
 STALE_SECONDS = 900  # nothing that Kâhya does with a session takes that long
 UNREACHABLE = (
     ConnectionException,
@@ -247,15 +248,16 @@ def _frr(_host: Host, ssh: Mapping[str, Any], proxy: str) -> dict[str, Any]:
 
 
 def _ios(host: Host, ssh: Mapping[str, Any], proxy: str) -> dict[str, Any]:
+    key = None if host.vars.get("ansible_password") else _key(ssh)
     arguments = {
         "port": int(ssh.get("port", 22)),
         "secret": str(host.vars.get("ansible_become_password", "")),
-        "use_keys": bool(_key(ssh)),
-        "key_file": _key(ssh),
+        "use_keys": bool(key),
+        "key_file": key,
         "ssh_strict": True,
         "alt_host_keys": True,
         "alt_key_file": ssh["userknownhostsfile"],
-        "read_timeout_override": TIMEOUT_SECONDS,  # of a command; the other is of connecting
+        "read_timeout_override": READ_SECONDS,
         "auto_file_prompt": False,  # or the driver would change the configuration to load one
     }
     return {**arguments, "sock": paramiko.ProxyCommand(proxy)} if proxy else arguments
