@@ -65,7 +65,16 @@ class Device:
 
     def running(self) -> str:
         """Return the running configuration, whole."""
-        text = str(self.driver.get_config(retrieve="running")["running"])
+        return self._whole(str(self.driver.get_config(retrieve="running")["running"]))
+
+    def configurations(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return running and startup as they are, and as the driver shows them to others."""
+        raw, clean = (self.driver.get_config(sanitized=sanitized) for sanitized in (False, True))
+        self._whole(raw["running"])
+        first, second = ({k: found[k] for k in ("running", "startup")} for found in (raw, clean))
+        return first, second
+
+    def _whole(self, text: str) -> str:
         last = text.rstrip().rpartition("\n")[2]
         if self.platform.ends not in ("", last):
             said = _("the configuration that the device shows is not whole; it ends with: {words}")
