@@ -75,7 +75,7 @@ def test_the_bring_up_was_backed_up_on_the_word_of_who_signed_it():
 def test_nothing_changed_is_no_commit():
     head = git("rev-parse", "main")
     for _time in range(2):
-        done = kahya("backup")
+        done = kahya("backup", "--limit", "gateways")
         assert done.returncode == 0, done.stderr
         assert "3 devices read, 0 differed" in done.stdout
     assert git("rev-parse", "main") == head
@@ -117,7 +117,7 @@ def test_a_router_that_is_off_keeps_its_backup():
     before = git("show", "main:itfaiye/gw-itfaiye/running")
     assert run("scripts/lab", "stop", "gw-itfaiye").returncode == 0
     try:
-        done = kahya("backup")
+        done = kahya("backup", "--limit", "gateways")
         assert done.returncode == 3
         assert "gw-itfaiye: unreachable" in done.stdout
         assert "2 devices read, 0 differed" in done.stdout
@@ -125,9 +125,11 @@ def test_a_router_that_is_off_keeps_its_backup():
         assert run("scripts/lab", "start", "gw-itfaiye").returncode == 0
     assert git("show", "main:itfaiye/gw-itfaiye/running") == before
     until = time.monotonic() + RETURN_SECONDS
-    while found("--limit", "itfaiye")[0]:
+    while found("--limit", "gw-itfaiye")[0]:
         assert time.monotonic() < until, "the gateway does not come back"
-    assert "3 devices read, 0 differed" in kahya("backup").stdout, "a restart changes no order"
+    assert "3 devices read, 0 differed" in kahya("backup", "--limit", "gateways").stdout, (
+        "a restart changes no order"
+    )
 
 
 def test_an_older_revision_is_restored_like_any_other_change(repair, tmp_path):
@@ -175,3 +177,14 @@ def test_an_older_revision_is_restored_like_any_other_change(repair, tmp_path):
     assert lost.returncode == 1
     assert "md5 <secret:" in lost.stdout
     assert found("--limit", "gw-fen")[0] == 0
+
+
+def test_switches_are_backed_up_too():
+    done = kahya("backup")
+    assert done.returncode == 0, done.stdout + done.stderr
+    switches = [name for name, host in TOWN.hosts.items() if "switches" in host.groups]
+    assert f"{3 + len(switches)} devices read" in done.stdout
+    for name in switches:
+        path = f"{TOWN.hosts[name].building}/{name}/running"
+        assert "<secret:" in git("show", f"main:{path}")
+        assert AUTHOR in blame(path).values()

@@ -74,7 +74,9 @@ class Estate:
     def __init__(self, folder):
         self.devices = {name: Device(name) for name in NAMES}
         self.folder = folder / "backups.git"
-        self.town = replace(LAB, settings={"backup": {"repository": str(self.folder)}})
+        systems = tuple(system for system in LAB.systems if system.name == "routing")
+        settings = {"backup": {"repository": str(self.folder)}}
+        self.town = replace(LAB, settings=settings, systems=systems)
         self.journal = Journal(f"sqlite:///{folder}/journal.sqlite")
 
     def take(self, *names):
