@@ -63,10 +63,11 @@ def _no_device(flow: Workflow) -> KahyaError:
 
 def around(flow: Workflow, names: Collection[str]) -> None:
     """Back up devices before or after an apply; what fails is told, and stops nothing."""
-    if not names:
+    # A plan may name what the town no longer has: that it is refused for it comes later.
+    if not (known := [name for name in names if name in backup.devices(flow.town)]):
         return
     try:
-        console.backup(backup.take(flow.town, flow.journal, names, flow.progress), brief=True)
+        console.backup(backup.take(flow.town, flow.journal, known, flow.progress), brief=True)
     except KahyaError as error:
         text = _("not backed up, which changes nothing else: {error}")
         console.error(KahyaError(text.format(error=error), error.hint))

@@ -177,14 +177,3 @@ def test_an_older_revision_is_restored_like_any_other_change(repair, tmp_path):
     assert lost.returncode == 1
     assert "md5 <secret:" in lost.stdout
     assert found("--limit", "gw-fen")[0] == 0
-
-
-def test_switches_are_backed_up_too():
-    done = kahya("backup")
-    assert done.returncode == 0, done.stdout + done.stderr
-    switches = [name for name, host in TOWN.hosts.items() if "switches" in host.groups]
-    assert f"{3 + len(switches)} devices read" in done.stdout
-    for name in switches:
-        path = f"{TOWN.hosts[name].building}/{name}/running"
-        assert "<secret:" in git("show", f"main:{path}")
-        assert AUTHOR in blame(path).values()

@@ -5,6 +5,7 @@ import subprocess
 from dataclasses import replace
 from difflib import unified_diff
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from napalm.base.exceptions import ConnectionException
@@ -12,6 +13,7 @@ from napalm.base.exceptions import ConnectionException
 from kahya import backup, cli, workflow
 from kahya.backup import Cause
 from kahya.cli import common
+from kahya.cli.backup import around
 from kahya.engines import napalm, napalm_device
 from kahya.engines.base import Task
 from kahya.engines.napalm_platforms import PLATFORMS
@@ -382,3 +384,14 @@ def test_a_restore_makes_a_plan_that_says_what_it_restores(command, monkeypatch,
     assert run("restore", "gw-fen", "nonsense") == 1
     assert run("restore", "pc-fen", "main") == 1
     assert "There are: gw-merkez, gw-fen, gw-itfaiye." in capsys.readouterr().err
+
+
+def test_around_an_apply_nothing_is_stopped_by_a_backup(estate, capsys):
+    flow = SimpleNamespace(town=estate.town, journal=estate.journal, progress=lambda *_: None)
+    around(flow, ["gw-gone"])
+    assert not estate.folder.exists()
+    around(flow, ["gw-fen", "gw-gone"])
+    assert "Backed up for the first time: gw-fen" in capsys.readouterr().out
+    (estate.folder.parent / "backup.key").unlink()
+    around(flow, ["gw-fen"])
+    assert "not backed up, which changes nothing else" in capsys.readouterr().err

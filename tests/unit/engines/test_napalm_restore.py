@@ -3,7 +3,8 @@
 from functools import partial
 
 import pytest
-from switch_lab import PASSWORD, SYSTEM, Switch
+from switch_lab import SYSTEM, managed
+from switches import PASSWORD
 
 from kahya.engines.napalm_read import read
 from kahya.mask import Mask
@@ -13,16 +14,16 @@ HASHES = {"ios": "kahyaxyz", "eos": "sha512 $"}
 
 @pytest.fixture(params=["eos", "ios"])
 def switch(request, tmp_path):
-    made = Switch.start(request.param, tmp_path)
-    yield made
-    made.stop()
+    with managed(request.param, tmp_path) as made:
+        yield made
 
 
 def test_what_was_backed_up_comes_back(switch):
-    mask = Mask(switch.host.name, b"k" * 32, (PASSWORD,))
+    [host] = switch.task.hosts
+    mask = Mask(host.name, b"k" * 32, (PASSWORD,))
 
     def kept():
-        [found] = read(switch.engine, switch.town, [(switch.host, SYSTEM)], lambda *_: None)
+        [found] = read(switch.engine, switch.town, [(host, SYSTEM)], lambda *_: None)
         assert (found.status, found.reason) == ("ok", "")
         return {kind: mask.hide(raw, found.clean[kind]) for kind, raw in found.raw.items()}
 
@@ -33,7 +34,7 @@ def test_what_was_backed_up_comes_back(switch):
     assert HASHES[switch.platform] not in str(first)
     switch.type("vlan 77\nno username yedek\nsnmp-server community gizli ro")
     assert kept()["running"] != first["running"]
-    switch.engine.restores = {switch.host.name: partial(mask.fill, first["running"])}
+    switch.engine.restores = {host.name: partial(mask.fill, first["running"])}
     plan = switch.plan()
     assert (plan.status, plan.reason) == ("ok", "")
     assert {"vlan 77"} < {change.resource for change in plan.changes}
