@@ -87,15 +87,12 @@ class Mask:
         for number, line in enumerate(masked.split("\n"), 1):
             whole = TOKEN.sub(lambda found: self._meant(found, known), line)
             filled.append(whole)
-            lost += [f"{number}: {line.strip()}"] * (LOST in whole)
-        if lost:
-            raise ValueError(
-                _("neither the device nor the vault has the secret of line {lines}.").format(
-                    lines="; ".join(lost)
-                )
-                + " "
-                + _("Set it on the device as it was then, or restore a later revision.")
-            )
+            if LOST in whole:
+                lost.append(_("line {number}: {line}").format(number=number, line=line.strip()))
+        if lost:  # line by line, for who masks a message once more hides the rest of a line
+            what = _("neither the device nor the vault has what is masked here:")
+            hint = _("Set it on the device as it was then, or restore a later revision.")
+            raise ValueError("\n".join([what, *lost, hint]))
         return "\n".join(filled)
 
     def _meant(self, found: re.Match[str], known: Iterable[str]) -> str:
