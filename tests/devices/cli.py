@@ -99,8 +99,9 @@ class Cli:
             await self.ask(prompt["text"])
         if said := faults.find("say", line):
             return str(said["text"])
-        partial = faults.find("partial", line)
-        self.budget = partial["lines"] if partial else None
+        if not self.cursor:
+            partial = faults.find("partial", line)
+            self.budget = partial["lines"] if partial else None
         answer = await self._execute(line)
         if drop:
             raise DroppedError

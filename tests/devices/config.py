@@ -63,10 +63,10 @@ class Config:
             if (found := re.fullmatch(pattern, node.text))
         ]
 
+    __hash__ = None
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Config) and self.lines() == other.lines()
-
-    __hash__ = None  # type: ignore[assignment]
 
     def _lines(self, node: Node, mode: str, depth: int) -> Iterator[str]:
         shown = [*node.children.values()]
@@ -232,14 +232,14 @@ def _number(node: Node, match: Match) -> None:
 def _block(match: Match, more: Iterator[str]) -> str:
     """Return the line with its text: up to a delimiter on the line, else up to EOF."""
     head, rest = " ".join(match.key), " ".join(match.words[len(match.key) :])
-    mark = "\nEOF" if not rest else "^C" if rest.startswith("^C") else rest[0]
+    mark = "\nEOF\n" if not rest else "^C" if rest.startswith("^C") else rest[0]
     text = rest.removeprefix(mark)
-    while mark not in text:
+    while mark not in text + "\n":
         try:
             text += "\n" + next(more)
         except StopIteration:
             raise CliError("unfinished", f"{head} {rest}") from None
-    text = text.partition(mark)[0]
+    text = (text + "\n").partition(mark)[0]
     return f"{head} ^C{text}^C" if rest else f"{head}{text}\nEOF"
 
 

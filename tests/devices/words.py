@@ -63,6 +63,7 @@ TYPES: dict[str, Canonical] = {
     "FILE": _like(r"\w+:\S*"),
     "PREFIX": _prefix,
     "TIME": _like(r"\d+:\d+:\d+"),
+    "VID": lambda word: _vlans(word) if word.isdigit() else None,
     "VLANS": _vlans,
 }
 """The types that are the same on every device."""

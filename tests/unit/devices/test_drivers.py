@@ -175,6 +175,17 @@ def test_a_fault_takes_part_of_it(device: Switch) -> None:
     assert "misafir" not in running(device)
 
 
+def test_a_fault_takes_part_of_a_replacement(device: Switch) -> None:
+    command = {"ios": "^configure replace ", "eos": "^configure session [^ ]+$"}
+    lines = len(FACTORY[device.platform].splitlines()) + 1
+    device.faults({"fault": "partial", "command": command[device.platform], "lines": lines})
+    with device.open() as driver:
+        driver.load_replace_candidate(config=FACTORY[device.platform] + NEW_VLAN)
+        driver.commit_config()
+    assert "vlan 20" in running(device)
+    assert "misafir" not in running(device)
+
+
 def test_a_fault_drops_the_connection(device: Switch) -> None:
     device.faults({"fault": "drop", "command": "show version", "times": 1})
     driver = device.driver(**HURRIED[device.platform])
@@ -213,7 +224,6 @@ def test_a_fault_shows_another_key(device: Switch) -> None:
     with device.open(**strict):
         pass
     device.faults({"fault": "host-key"})
-    time.sleep(0.3)
     with pytest.raises((ConnectionException, EapiError)) as error:
         device.driver(**strict).open()
     assert re.search("certificate verify failed|does not match", words_of(error.value))
