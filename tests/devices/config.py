@@ -12,6 +12,7 @@ from devices.passwords import seal
 from devices.words import numbers, ranges
 
 Key = tuple[int, tuple[str, ...]]
+ALL_VLANS = "1-4094"
 STEP = 10  # between two numbered lines
 
 
@@ -152,9 +153,7 @@ class Cursor:
                     _number(node, match)
                     continue
                 key = (rule.place, _key(match, words))
-                child = self._set(
-                    node, key, match, text or " ".join(_value(node, key, words, match))
-                )
+                child = self._set(node, key, match, text or self._value(node, key, words, match))
                 inside.append(child)
         if rule.mode:
             self.stack.append((rule.mode, inside))
@@ -169,6 +168,21 @@ class Cursor:
         child = node.children.setdefault(key, Node(rule))
         child.text = text
         return child
+
+    def _value(self, node: Node, key: Key, words: tuple[str, ...], match: Match) -> str:
+        """Return the line as the device keeps it."""
+        if match.rule.secret:
+            return " ".join(seal(words, match.rule.secret))
+        verb = words[len(key[1])] if len(words) > len(key[1]) else ""
+        if verb in ("add", "remove"):
+            before = node.children[key].text.split()[-1] if key in node.children else ALL_VLANS
+            old = set() if before == "none" else numbers(before)
+            given = numbers(words[-1])
+            left = self.config.grammar.types["VLANS"](
+                ranges(old | given if verb == "add" else old - given)
+            )
+            return " ".join([*key[1], "all" if left == ALL_VLANS else left or "none"])
+        return " ".join(words)
 
     def _negate(self, node: Node, match: Match, key: Key) -> None:
         rule = match.rule
@@ -202,20 +216,6 @@ def _targets(match: Match) -> Iterable[tuple[str, ...]]:
 
 def _key(match: Match, words: tuple[str, ...]) -> tuple[str, ...]:
     return words if "many" in match.rule.flags else match.key
-
-
-def _value(node: Node, key: Key, words: tuple[str, ...], match: Match) -> tuple[str, ...]:
-    """Return the words of the line as the device keeps them."""
-    if match.rule.secret:
-        return seal(words, match.rule.secret)
-    stem, rest = words[: len(key[1])], words[len(key[1]) :]
-    if rest[:1] in (("add",), ("remove",)):
-        before = node.children[key].text.split()[-1] if key in node.children else "1-4094"
-        old = set() if before == "none" else numbers(before)
-        new = old | numbers(rest[1]) if rest[0] == "add" else old - numbers(rest[1])
-        text = ranges(new) or "none"
-        return (*stem, "all" if text == "1-4094" else text)
-    return words
 
 
 def _number(node: Node, match: Match) -> None:

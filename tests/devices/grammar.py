@@ -112,6 +112,7 @@ class Grammar:
         self.ports = ports
         text = (FOLDER / f"{platform}.grammar").read_text(encoding="utf-8")
         self.indent = 1  # of a section's lines
+        least = 2  # numbers that make a range
         self.always = [f"interface {port}" for port in ports]
         names: list[str] = []  # kinds of interfaces
         mode, group = "", 0
@@ -122,6 +123,8 @@ class Grammar:
                 names = line.split()[1:]
             elif line.startswith("indent:"):
                 self.indent = int(line.split()[1])
+            elif line.startswith("ranges:"):
+                least = int(line.split()[1])
             elif line.startswith("always:"):
                 self.always.append(line.removeprefix("always:").strip())
             elif not line.startswith((" ", "#")):
@@ -130,7 +133,7 @@ class Grammar:
                 rules = self.modes.setdefault(mode, [])
                 numbered = [r.place for r in rules if r.sequence and "; sequence" in line]
                 rules.append(rule(line.strip(), (numbered or [place])[0], group))
-        self.types = types(names, ports)
+        self.types = types(names, ports, least)
 
     def match(self, mode: str, line: str, *, abbreviate: bool = True) -> Match:
         """Understand ``line`` as a line of ``mode``, with a ``no`` before it or not.
