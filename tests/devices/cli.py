@@ -132,7 +132,7 @@ class Cli:
             first = next((n for n, line in enumerate(lines) if re.search(pattern, line)), None)
             lines = lines[first:] if first is not None else []
         elif "section".startswith(kind):
-            lines = _section(lines, pattern)
+            lines = section(lines, pattern)
         else:
             raise RefusedError(self.refusal(CliError("invalid", f"| {kind}", 2)))
         return "".join(f"{line}\n" for line in lines)
@@ -174,7 +174,7 @@ class Cli:
         self.cursor = None
 
 
-def _section(lines: list[str], pattern: str) -> list[str]:
+def section(lines: list[str], pattern: str) -> list[str]:
     """Return the lines that match, each with the lines below it."""
     out: list[str] = []
     inside = False

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import asyncssh
 
+from devices.access import admits
 from devices.cli import Answer, Cli, RefusedError
 from devices.device import Device
 from devices.faults import DroppedError
@@ -164,6 +165,9 @@ async def serve(device: Device, address: str, port: int) -> Listener:
         await Terminal(process, device, level).run()
 
     async def talk(connection: socket.socket) -> None:
+        if not admits(device, connection.getpeername()[0]):
+            connection.close()
+            return
         shown = other if device.faults.find("host-key") else key
         with suppress(asyncssh.Error, OSError):  # whoever it was left again
             await asyncssh.run_server(
