@@ -8,6 +8,7 @@ import socket
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
@@ -123,6 +124,21 @@ class Server(asyncssh.SSHServer):
 
     def __init__(self, device: Device, levels: dict[str, int]) -> None:
         self.device, self.levels = device, levels
+        self.connection: Any = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Remember it."""
+        self.connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        """Everybody has to prove who they are."""
+        self._try_again()
+        return True
+
+    def _try_again(self) -> None:
+        # paramiko asks for the service anew for each way to log in, which devices take and
+        # asyncssh takes only once.
+        self.connection._next_service = b"ssh-userauth"
 
     def password_auth_supported(self) -> bool:
         """Only passwords: IOS 15.2 knows no keys but RSA."""
@@ -130,6 +146,7 @@ class Server(asyncssh.SSHServer):
 
     def validate_password(self, username: str, password: str) -> bool:
         """Check it as ``login local`` does."""
+        self._try_again()
         level = self.device.login(username, password)
         if level is not None:
             self.levels[username] = level

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import paramiko
 import pytest
 from life import HURRIED, NEW_VLAN, returns, running
 from napalm.base.exceptions import (
@@ -93,6 +94,16 @@ def test_who_may_log_in_is_who_the_running_configuration_names(device: Switch) -
     driver = device.driver("yeni-parola")
     driver.open()
     driver.close()
+
+
+def test_who_offers_a_key_first_gets_in_by_password(tmp_path: Path) -> None:
+    key = paramiko.RSAKey.generate(2048)
+    key.write_private_key_file(str(tmp_path / "key"))
+    with (
+        switch("ios", tmp_path / "sw") as device,
+        device.open(use_keys=True, key_file=str(tmp_path / "key")) as driver,
+    ):
+        assert driver.is_alive()["is_alive"]
 
 
 def test_secrets_are_hidden(device: Switch) -> None:

@@ -46,7 +46,7 @@ def test_a_switch_is_plugged_in_as_its_ports_say() -> None:
     assert not gateway.platform
     assert ios == Machine(
         "sw-depo", "depo", (Port("eth0", "lan-1", "10.20.1.2/24"),), "10.20.1.1",
-        "ios", "GigabitEthernet1/0/1,GigabitEthernet1/0/2-8",
+        "ios", ",".join(f"GigabitEthernet1/0/{n}" for n in range(1, 9)),
         (("GigabitEthernet1/0/1", "gw-depo", "lan0"),),
     )  # fmt: skip
     assert (eos.platform, eos.cables) == ("eos", (("Ethernet1", "gw-depo", "lan0"),))
