@@ -99,9 +99,10 @@ class Cli:
             await self.ask(prompt["text"])
         if said := faults.find("say", line):
             return str(said["text"])
-        if not self.cursor:
-            partial = faults.find("partial", line)
-            self.budget = partial["lines"] if partial else None
+        if partial := faults.find("partial", line):
+            self.budget = partial["lines"]
+        elif not self.cursor:
+            self.budget = None
         answer = await self._execute(line)
         if drop:
             raise DroppedError
