@@ -157,11 +157,11 @@ def _inside(host: Host) -> Machine:
 
 def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
     """Return a switch; what its ports lead to is plugged in, where that is declared."""
-    ports: Mapping[str, Any] = host.vars.get("ports", {})
-    leads = {port: machines[p["to"]] for port, p in ports.items() if p.get("to") in machines}
+    ports: list[dict[str, Any]] = host.vars["switch"]["ports"]
+    leads = {port["name"]: machines[port["to"]] for port in ports if port["to"] in machines}
     cables = tuple((port, other.name, other.ports[0].name) for port, other in leads.items())
-    platform = host.vars["platform"]
-    return replace(machines[host.name], platform=platform, card=",".join(ports), cables=cables)
+    card, platform = ",".join(port["name"] for port in ports), host.vars["platform"]
+    return replace(machines[host.name], platform=platform, card=card, cables=cables)
 
 
 def _outside(host: Host) -> Machine:
