@@ -73,7 +73,7 @@ def load(folder: Path, platform: str) -> tuple[Rule, ...]:
 
 
 def _rule(name: str, topic: Mapping[str, Any], about: Mapping[str, Any]) -> Rule:
-    given = {key: tuple(v) if isinstance(v, list) else v for key, v in about.items()}
+    given: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in about.items()}
     given["reference"] = (*given.get("reference", ()), *topic["reference"])
     rule = Rule(name, topic["title"], topic["why"], **given)
     for pattern in (rule.section, rule.when, rule.unless, rule.instead, *rule.must, *rule.must_not):

@@ -1,0 +1,91 @@
+"""Reads devices, many at once: whatever a question asks of each through the driver's getters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from napalm.base import NetworkDriver
+from napalm.base.exceptions import NapalmException
+from napalm.base.helpers import canonical_interface_name
+
+from kahya.cabling import Device, Neighbour, Port
+from kahya.engines.base import Progress
+from kahya.engines.napalm import PARALLEL, UNREACHABLE, NapalmEngine, _words
+from kahya.model import Host, Status, Town
+
+T = TypeVar("T")
+Ask = Callable[[Host, NetworkDriver], T]
+"""What is asked of a device; it only reads."""
+
+# A phone or an access point may bridge, too; it is no part of the cabling between devices.
+NETWORK, TERMINAL = {"bridge", "router"}, {"telephone", "wlan-access-point", "station"}
+
+
+@dataclass(frozen=True)
+class Reading(Generic[T]):
+    """What a device answered; ``value`` is None unless ``status`` is "ok"."""
+
+    host: Host
+    status: Status
+    value: T | None = field(default=None, repr=False)
+    reason: str = ""
+
+
+def read(
+    engine: NapalmEngine, town: Town, hosts: Sequence[Host], ask: Ask[T], progress: Progress
+) -> Iterator[Reading[T]]:
+    """Ask all devices at once; one that can't be read is answered so, in the order of hosts."""
+
+    def one(host: Host) -> Reading[T]:
+        progress(host.name, "", "reading")
+        try:
+            with engine._device(host) as device:  # noqa: SLF001 - a part of the same engine
+                return Reading(host, "ok", ask(host, device))
+        except UNREACHABLE as error:
+            return Reading(host, "unreachable", reason=_words(error, town))
+        except (NapalmException, ValueError) as error:
+            return Reading(host, "error", reason=_words(error, town))
+
+    with ThreadPoolExecutor(min(PARALLEL, len(hosts)) or 1) as pool:
+        yield from pool.map(one, hosts)
+
+
+def running(_host: Host, device: NetworkDriver) -> tuple[str, str]:
+    """Return the running configuration as it is, and sanitized by the driver."""
+    raw, clean = (device.get_config("running", sanitized=clean) for clean in (False, True))
+    return raw["running"], clean["running"]
+
+
+def facts(host: Host, device: NetworkDriver) -> Device:
+    """Return what a device says of itself, its ports and its neighbours."""
+    about = device.get_facts()
+    try:
+        heard = device.get_lldp_neighbors_detail()
+    except NotImplementedError:  # the driver's platform, or this device, has no LLDP
+        heard = None
+    return Device(
+        host.name,
+        vendor=str(about["vendor"]),
+        model=str(about["model"]),
+        os_version=str(about["os_version"]),
+        serial=str(about["serial_number"]),
+        ports={name: _port(port) for name, port in device.get_interfaces().items()},
+        neighbours=heard and {name: tuple(map(_neighbour, n)) for name, n in heard.items()},
+    )
+
+
+def _port(about: Mapping[str, Any]) -> Port:
+    return Port(bool(about["is_up"]), bool(about["is_enabled"]), float(about["speed"]))
+
+
+def _neighbour(about: Mapping[str, Any]) -> Neighbour:
+    names = (about["remote_port"], about["remote_port_description"])
+    capable = set(about["remote_system_enable_capab"] or about["remote_system_capab"])
+    return Neighbour(
+        about["remote_system_name"].partition(".")[0] or about["remote_chassis_id"],
+        tuple(dict.fromkeys(canonical_interface_name(name) for name in names if name)),
+        not capable or bool(capable & NETWORK and not capable & TERMINAL),
+    )
