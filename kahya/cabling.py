@@ -11,12 +11,14 @@ from kahya.model import Host
 
 CableState = Literal["seen", "missing", "undeclared", "unknown"]
 
-CABLE_STATES: Mapping[CableState, str] = {
-    "seen": N_("declared and seen"),
-    "missing": N_("declared, not seen"),
-    "undeclared": N_("seen, not declared"),
-    "unknown": N_("not known"),
+CABLE_STATES: Mapping[CableState, tuple[str, str]] = {
+    "seen": ("✓", N_("declared and seen")),
+    "missing": ("✗", N_("declared, not seen")),
+    "undeclared": ("+", N_("seen, not declared")),
+    "unknown": ("?", N_("not known")),
 }
+"""The mark of each state, and what it says."""
+
 NOBODY = N_("{peer} should be there, and nobody is seen")
 OTHER = N_("{seen} is there instead of {peer}")
 UNDECLARED = N_("{seen} is there, and nothing is declared")

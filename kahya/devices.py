@@ -70,6 +70,11 @@ def facts(town: Town, part: Scope, progress: Progress) -> Wiring:
     )
 
 
+def examine(town: Town, part: Scope, progress: Progress) -> tuple[Audit, Wiring]:
+    """Look at both, for the report."""
+    return compliance(town, part, progress), facts(town, part, progress)
+
+
 def only(town: Town, part: Scope) -> Scope:
     """Return ``part``, if there is a network device in it.
 

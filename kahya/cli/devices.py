@@ -19,8 +19,7 @@ from kahya.inventory import load
 from kahya.model import Town
 from kahya.scope import Scope, scope
 
-CABLES = {"seen": ("✓", "green"), "missing": ("✗", "red"), "undeclared": ("+", "yellow"),
-          "unknown": ("?", "magenta")}  # fmt: skip
+COLOURS = {"seen": "green", "missing": "red", "undeclared": "yellow", "unknown": "magenta"}
 
 
 def register(add: Add) -> None:
@@ -124,7 +123,7 @@ def _show_breach(breach: Breach) -> None:
 def _show_wiring(found: Wiring) -> None:
     """Print what devices say of themselves, their cables, and what is not as declared."""
     table = Table(box=None, pad_edge=False)
-    for title in (_("device"), _("model"), _("version"), _("serial number"), _("ports up")):
+    for title in (_("Machine"), _("Model"), _("Version"), _("Serial number"), _("Ports up")):
         table.add_column(title)
     for device in found.devices:
         up = f"{sum(port.up for port in device.ports.values())} / {len(device.ports)}"
@@ -132,9 +131,9 @@ def _show_wiring(found: Wiring) -> None:
         table.add_row(device.host, model, device.os_version, device.serial, up)
     console.OUT.print(table)
     for cable in found.cables:
-        mark, colour = CABLES[cable.state]
+        mark, words = CABLE_STATES[cable.state]
         ends = f"{cable.host} {cable.port} – {cable.far_end}"
-        console.line(f"  {mark} {ends}: {_(CABLE_STATES[cable.state])}", colour)
+        console.line(f"  {mark} {ends}: {_(words)}", COLOURS[cable.state])
     for difference in found.differences:
         console.line(f"  ! {difference.host} {difference.sentence(_)}", "red")
     _show_unread(found.unread)
