@@ -192,8 +192,11 @@ def _undeclared(
     hosts: Sequence[Host], found: Mapping[str, Device], cables: Sequence[Cable]
 ) -> list[Cable]:
     """Return what is seen and was not declared, each cable once."""
-    declared = {(host.name, port["name"]): port["to"].split(" ")[0] for host in hosts
-                for port in _ports(host)}  # fmt: skip
+    declared = {
+        (host.name, port["name"]): port["to"].partition(" ")
+        for host in hosts
+        for port in _ports(host)
+    }
     known = [c for c in cables if c.state == "seen"]
     extra: list[Cable] = []
     for device in found.values():
@@ -203,7 +206,8 @@ def _undeclared(
                     (c.host, c.peer) == (n.host, device.host) and c.port in n.ports
                     for c in [*known, *extra]
                 )
-                as_declared = declared.get((device.host, port)) == n.host
+                peer, _, peer_port = declared.get((device.host, port), ("", "", ""))
+                as_declared = peer == n.host and peer_port in ("", *n.ports)
                 if n.network and not from_there and not as_declared:
                     far = next(iter(n.ports), "")
                     extra.append(Cable(device.host, port, n.host, far, "undeclared"))
