@@ -45,7 +45,7 @@ def intended(town: Town, part: Scope) -> Audit:
     """Hold what the templates render against the rules; no device is asked."""
     from jinja2 import TemplateError
 
-    from kahya.engines.napalm import render
+    from kahya.engines.napalm_render import render
 
     def text(system: System, host: Host) -> Texts:
         try:
