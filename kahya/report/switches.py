@@ -73,13 +73,13 @@ def place(
     found = []
     for number, host in enumerate(hosts):
         box = Box(room.x + number * (width + GAP), top, width, HEIGHT)
-        address = len(host.address) * 10 * LETTER + 16 if width >= WIDE else 0
-        line = Line(
-            host, states[host.name], shorten(host.name, width - 36 - address, 11.5), top + 16
-        )
         own = [c for c in cables if c.host == host.name or _from(c, gateway, host)]
         own.sort(key=lambda cable: ORDER.index(cable.state))
         fit = own[: max(1, int(width // 50))]
+        address = len(host.address) * 10 * LETTER + 16 if width >= WIDE else 0
+        more = 20 if len(own) > len(fit) else 0
+        name = shorten(host.name, width - 34 - address - more, 11.5)
+        line = Line(host, states[host.name], name, top + 16)
         wires = tuple(
             _wire(cable, gateway, box, (n, len(fit)), above=above) for n, cable in enumerate(fit)
         )
