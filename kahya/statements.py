@@ -35,19 +35,12 @@ def _indented(text: str) -> Iterator[Statement]:
             continue
         indent = len(line) - len(line.lstrip())
         above = [(depth, heading) for depth, heading in above if depth < indent]
-        if end := _banner_end(words):
-            words = " ".join(words.split()[:2])
-            while end not in next(lines, end):
+        if (found := IOS_BANNER.fullmatch(words)) or EOS_BANNER.fullmatch(words):
+            words, end = " ".join(words.split()[:2]), found[1] if found else "EOF"
+            while not (found and end in found[2]) and end not in next(lines, end):
                 pass
         above.append((indent, words))
         yield tuple(heading for _depth, heading in above)
-
-
-def _banner_end(line: str) -> str:
-    """Return what ends the banner that begins with ``line``, or "" where none goes on."""
-    if found := IOS_BANNER.fullmatch(line):
-        return "" if found[1] in found[2] else found[1]
-    return "EOF" if EOS_BANNER.fullmatch(line) else ""
 
 
 def _braced(text: str) -> Iterator[Statement]:
