@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -22,6 +23,7 @@ Ask = Callable[[Host, NetworkDriver], T]
 
 # A phone or an access point may bridge, too; it is no part of the cabling between devices.
 NETWORK, TERMINAL = {"bridge", "router"}, {"telephone", "wlan-access-point", "station"}
+MAC = re.compile(r"(?:[0-9A-Fa-f]{2}[:.-]?){6}")
 
 
 @dataclass(frozen=True)
@@ -82,10 +84,11 @@ def _port(about: Mapping[str, Any]) -> Port:
 
 
 def _neighbour(about: Mapping[str, Any]) -> Neighbour:
-    names = (about["remote_port"], about["remote_port_description"])
+    names = [name for name in (about["remote_port"], about["remote_port_description"]) if name]
+    names.sort(key=lambda name: bool(MAC.fullmatch(name)))  # people know ports by other names
     capable = set(about["remote_system_enable_capab"] or about["remote_system_capab"])
     return Neighbour(
         about["remote_system_name"].partition(".")[0] or about["remote_chassis_id"],
-        tuple(dict.fromkeys(canonical_interface_name(name) for name in names if name)),
+        tuple(dict.fromkeys([*names, *map(canonical_interface_name, names)])),
         not capable or bool(capable & NETWORK and not capable & TERMINAL),
     )

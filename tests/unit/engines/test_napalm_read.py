@@ -43,7 +43,9 @@ def test_facts_are_the_standard_getters_put_into_our_words():
         "GigabitEthernet1/0/1": Port(True, True, 1000.0), "Vlan1": Port(False, True, -1.0),
     }  # fmt: skip
     assert device.neighbours == {
-        "GigabitEthernet1/0/2": (Neighbour("gw-fen", ("GigabitEthernet1/0/1", "uplink")),)
+        "GigabitEthernet1/0/2": (
+            Neighbour("gw-fen", ("Gi1/0/1", "uplink", "GigabitEthernet1/0/1")),
+        )
     }
 
 
@@ -69,6 +71,14 @@ def test_who_is_part_of_the_network(able, on, network):
     about = HEARD | {"remote_system_capab": able, "remote_system_enable_capab": on}
     [reading] = ask(facts, [Driver({"p": [about]})])
     assert reading.value.neighbours["p"][0].network == network
+
+
+def test_a_port_is_called_by_what_people_know_it_by_first():
+    about = HEARD | {"remote_port": "1e:7e:b9:7b:67:3b", "remote_port_description": "mgmt0"}
+    [reading] = ask(facts, [Driver({"p": [about]})])
+    [told] = reading.value.neighbours["p"]
+    assert str(told) == "gw-fen mgmt0"
+    assert "1e:7e:b9:7b:67:3b" in told.ports
 
 
 def test_who_does_not_tell_a_name_is_known_by_its_chassis():
