@@ -50,9 +50,9 @@ def _compliance(args: argparse.Namespace) -> int:
     else:
         found = devices.compliance(town, part, progress(args))
     if args.json:
-        findings = [breach.document for breach in found.breaches]
+        breaches = [breach.document for breach in found.breaches]
         rules = dict(found.checked)
-        print_json({"findings": findings, "unknown": _unknown(found.unread), "rules": rules})
+        print_json({"breaches": breaches, "unknown": _unknown(found.unread), "rules": rules})
     else:
         _show_audit(found)
     return audit_verdict(found)

@@ -70,7 +70,7 @@ def test_compliance(finds, found, code, words, capsys):
     assert "gizli" not in shown
     assert run("compliance", "--json") == code
     document = json.loads(capsys.readouterr().out)
-    assert len(document["findings"]) == len(found.breaches)
+    assert len(document["breaches"]) == len(found.breaches)
     assert {u["host"] for u in document["unknown"]} == found.unread.keys()
 
 
