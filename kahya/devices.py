@@ -28,15 +28,15 @@ Texts = tuple[str, str]
 
 def compliance(town: Town, part: Scope, progress: Progress) -> Audit:
     """Hold the running configuration of each device against the rules of its platform."""
-    from kahya.engines.napalm_read import running
+    from kahya.engines.napalm_read import configurations
 
-    read = {r.host.name: r for r in _read(town, part, running, progress)}
+    read = {r.host.name: r for r in _read(town, part, configurations, progress)}
 
     def text(_system: System, host: Host) -> Texts:
         found = read[host.name]
         if found.value is None:
             raise ValueError(found.reason)
-        return found.value
+        return found.value.raw["running"], found.value.clean["running"]
 
     return _audit(town, part, text)
 

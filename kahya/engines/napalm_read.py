@@ -15,7 +15,10 @@ from napalm.base.helpers import canonical_interface_name
 from kahya.cabling import Device, Neighbour, Port
 from kahya.engines.base import Progress
 from kahya.engines.napalm import PARALLEL, UNREACHABLE, NapalmEngine, _words
+from kahya.i18n import _
 from kahya.model import Host, Status, Town
+
+KINDS = ("running", "startup")
 
 T = TypeVar("T")
 Ask = Callable[[Host, NetworkDriver], T]
@@ -45,6 +48,9 @@ def read(
         progress(host.name, "", "reading")
         try:
             with engine._device(host) as device:  # noqa: SLF001 - a part of the same engine
+                if device.has_pending_commit():  # what it has now may not last
+                    words = _("a change waits for its confirmation; try again in a minute")
+                    return Reading(host, "unknown", reason=words)
                 return Reading(host, "ok", ask(host, device))
         except UNREACHABLE as error:
             return Reading(host, "unreachable", reason=_words(error, town))
@@ -55,10 +61,19 @@ def read(
         yield from pool.map(one, hosts)
 
 
-def running(_host: Host, device: NetworkDriver) -> tuple[str, str]:
-    """Return the running configuration as it is, and sanitized by the driver."""
-    raw, clean = (device.get_config("running", sanitized=clean) for clean in (False, True))
-    return raw["running"], clean["running"]
+@dataclass(frozen=True)
+class Configurations:
+    """A device's configurations by kind, as they are and sanitized by its driver."""
+
+    raw: Mapping[str, str] = field(repr=False)
+    clean: Mapping[str, str] = field(repr=False)
+
+
+def configurations(_host: Host, device: NetworkDriver) -> Configurations:
+    """Return the running and the startup configuration."""
+    both = (device.get_config(sanitized=clean) for clean in (False, True))
+    raw, clean = ({kind: config[kind] for kind in KINDS} for config in both)
+    return Configurations(raw, clean)
 
 
 def facts(host: Host, device: NetworkDriver) -> Device:

@@ -11,8 +11,8 @@ HEARD = {
 class Driver:
     """A driver that answers what a test wants."""
 
-    def __init__(self, lldp=None, error=None):
-        self.lldp, self.error = lldp, error
+    def __init__(self, lldp=None, error=None, pending=False):
+        self.lldp, self.error, self.pending = lldp, error, pending
 
     def get_facts(self):
         about = {"vendor": "Cisco", "model": "C9200", "os_version": "17.9", "serial_number": "FOC1"}
@@ -26,9 +26,11 @@ class Driver:
             raise NotImplementedError
         return self.lldp
 
-    def get_config(self, retrieve, *, sanitized):
-        assert retrieve == "running"
+    def get_config(self, *, sanitized):
         return {"running": "key <removed>" if sanitized else "key gizli", "startup": ""}
+
+    def has_pending_commit(self):
+        return self.pending
 
     def __enter__(self):
         if self.error:

@@ -142,8 +142,9 @@ def test_both_are_read_from_the_devices_themselves(monkeypatch):
     from kahya.scope import scope
 
     class Router(Driver):
-        def get_config(self, retrieve, *, sanitized):
-            return {"running": "log syslog\npassword " + ("<removed>" if sanitized else "gizli")}
+        def get_config(self, *, sanitized):
+            text = "log syslog\npassword " + ("<removed>" if sanitized else "gizli")
+            return {"running": text, "startup": ""}
 
     monkeypatch.setattr(NapalmEngine, "_device", lambda *_: Router())
     town = load(LAB)

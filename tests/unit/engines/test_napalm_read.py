@@ -7,7 +7,7 @@ from fake_device import HEARD, Driver
 from napalm.base.exceptions import CommandErrorException, ConnectionException
 
 from kahya.cabling import Neighbour, Port
-from kahya.engines.napalm_read import facts, read, running
+from kahya.engines.napalm_read import Configurations, configurations, facts, read
 from kahya.model import Host
 
 HOSTS = [Host(f"sw-{n}", "", "merkez", (), {}) for n in range(40)]
@@ -24,13 +24,21 @@ def ask(question, drivers):
 def test_each_host_is_answered_once_and_in_order():
     lost, wrong = ConnectionException("no route, gizli"), CommandErrorException("% Invalid input")
     drivers = [Driver() for _ in range(38)] + [Driver(error=lost), Driver(error=wrong)]
-    found = ask(running, drivers)
+    found = ask(configurations, drivers)
     assert [r.host.name for r in found] == [h.name for h in HOSTS]
-    assert {r.value for r in found[:38]} == {("key gizli", "key <removed>")}
+    raw, clean = {"running": "key gizli"}, {"running": "key <removed>"}
+    both = Configurations(raw | {"startup": ""}, clean | {"startup": ""})
+    assert all(r.value == both for r in found[:38])
     assert [(r.status, r.value, r.reason) for r in found[38:]] == [
         ("unreachable", None, "no route, ********"), ("error", None, "% Invalid input"),
     ]  # fmt: skip
     assert "gizli" not in repr(found), "a configuration is no part of a traceback"
+
+
+def test_a_device_that_may_still_return_is_not_read():
+    [reading] = ask(configurations, [Driver(pending=True)])
+    assert (reading.status, reading.value) == ("unknown", None)
+    assert "try again" in reading.reason
 
 
 def test_facts_are_the_standard_getters_put_into_our_words():
