@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from kahya.finding import waiver_of
 from kahya.hardening import Rule, Violation, check
-from kahya.i18n import _
 from kahya.model import Host, Level, System, Waiver
-from kahya.redact import MASK, redact
 from kahya.statements import statements
-
-# A second net, for what a driver does not know to be secret. Rather too much than too little.
-SECRETS = {
-    r"\b(password|secret|passphrase|community|key|key-string|md5)((?: \d| sha512)?) \S.*":
-        rf"\1\2 {MASK}",
-    r"\b((?:auth|priv) \S+) \S.*": rf"\1 {MASK}",
-    r"(snmp-server host .*(?:version )?\b(?:1|2c)) \S+.*": rf"\1 {MASK}",
-    r'"?\$\w+\$\S+': MASK,
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -82,12 +70,7 @@ class Audit:
 
 
 def examine(
-    host: Host,
-    system: System,
-    rules: Sequence[Rule],
-    raw: str,
-    clean: str,
-    secrets: tuple[str, ...],
+    host: Host, system: System, rules: Sequence[Rule], text: str, shown: Callable[[str], str]
 ) -> list[Breach]:
     """Return every rule that does not hold in a configuration.
 
@@ -95,34 +78,17 @@ def examine(
         host: the device.
         system: what sets it up.
         rules: those of its platform.
-        raw: its configuration.
-        clean: the same, sanitized by its driver.
-        secrets: those of the vault.
-
-    Raises:
-        ValueError: the two are not of the same lines, so it is not known what to hide.
+        text: its configuration.
+        shown: masks the secrets of a line.
     """
-    whole, shown = statements(raw), statements(clean)
-    if len(whole) != len(shown):
-        raise ValueError(_("it changed while it was read: read it again"))
-    hidden = {a[-1]: b[-1] for a, b in zip(whole, shown, strict=True) if a[-1] != b[-1]}
+    whole = statements(text)
 
     def told(found: Violation) -> Breach:
-        lines = tuple(_masked(line, hidden, secrets) for line in found.lines)
-        about = (found.rule, redact(found.section, secrets), lines, found.missing)
+        lines = tuple(map(shown, found.lines))
+        about = (found.rule, shown(found.section), lines, found.missing)
         return Breach(host.name, system.name, system.level, *about)
 
     return [told(found) for rule in rules for found in check(rule, whole)]
-
-
-def _masked(line: str, hidden: Mapping[str, str], secrets: tuple[str, ...]) -> str:
-    for end in sorted(hidden, key=len, reverse=True):
-        if line.endswith(end):
-            line = line.removesuffix(end) + hidden[end]
-            break
-    for pattern, instead in SECRETS.items():
-        line = re.sub(pattern, instead, line)
-    return str(redact(line, secrets))
 
 
 def waive(breaches: Iterable[Breach], waivers: Sequence[Waiver], today: str) -> tuple[Breach, ...]:

@@ -13,30 +13,29 @@ from kahya.audit import Audit
 from kahya.cabling import Wiring
 from kahya.engines.base import Progress
 from kahya.engines.fleet import tasks
+from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.errors import InventoryError
 from kahya.i18n import _
 from kahya.inventory import project_root
 from kahya.model import Host, System, Town
+from kahya.redact import redact
 from kahya.scope import Scope
 
 if TYPE_CHECKING:  # NAPALM takes most of a second to import
     from kahya.engines.napalm_read import Ask, Reading, T
 
-Texts = tuple[str, str]
-"""A configuration as it is, and sanitized."""
-
 
 def compliance(town: Town, part: Scope, progress: Progress) -> Audit:
     """Hold the running configuration of each device against the rules of its platform."""
-    from kahya.engines.napalm_read import configurations
+    from kahya.engines.napalm_read import running
 
-    read = {r.host.name: r for r in _read(town, part, configurations, progress)}
+    read = {r.host.name: r for r in _read(town, part, running, progress)}
 
-    def text(_system: System, host: Host) -> Texts:
+    def text(_system: System, host: Host) -> str:
         found = read[host.name]
         if found.value is None:
             raise ValueError(found.reason)
-        return found.value.raw["running"], found.value.clean["running"]
+        return found.value
 
     return _audit(town, part, text)
 
@@ -47,12 +46,11 @@ def intended(town: Town, part: Scope) -> Audit:
 
     from kahya.engines.napalm_render import render
 
-    def text(system: System, host: Host) -> Texts:
+    def text(system: System, host: Host) -> str:
         try:
-            rendered = render(town, system, host)
+            return render(town, system, host)
         except TemplateError as error:
             raise ValueError(f"{type(error).__name__}: {error}") from error
-        return rendered, rendered
 
     return _audit(town, part, text)
 
@@ -98,27 +96,29 @@ def devices(town: Town, part: Scope) -> list[tuple[System, Host]]:
 
 
 def _read(town: Town, part: Scope, ask: Ask[T], progress: Progress) -> list[Reading[T]]:
-    from kahya.engines.napalm import NapalmEngine
+    from kahya.engines.napalm import Job
     from kahya.engines.napalm_read import read
 
-    hosts = [host for _system, host in devices(town, part)]
+    jobs = [Job(town, system, host, progress) for system, host in devices(town, part)]
     # A short path: ssh's control sockets allow about 100 letters.
     with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
-        engine = NapalmEngine(ssh.write_ssh_config(town, Path(folder)), Path(folder))
-        return list(read(engine, town, hosts, ask, progress))
+        return list(read(ssh.write_ssh_config(town, Path(folder)), jobs, ask))
 
 
-def _audit(town: Town, part: Scope, text: Callable[[System, Host], Texts]) -> Audit:
+def _audit(town: Town, part: Scope, text: Callable[[System, Host], str]) -> Audit:
     """Examine each device's configuration; where there is none, or no rules, it is not known."""
     breaches: list[audit.Breach] = []
     checked: dict[str, int] = {}
     unread: dict[str, str] = {}
     for system, host in devices(town, part):
+        platform = host.vars["platform"]
+
+        def shown(line: str, platform: str = platform) -> str:
+            return str(redact(PLATFORMS[platform].rules.shown(line), town.secrets))
+
         try:
-            raw, clean = text(system, host)
-            folder = project_root(Path(town.directory)) / system.source
-            rules = hardening.load(folder, host.vars["platform"])
-            breaches += audit.examine(host, system, rules, raw, clean, town.secrets)
+            rules = hardening.load(project_root(Path(town.directory)) / system.source, platform)
+            breaches += audit.examine(host, system, rules, text(system, host), shown)
             checked[host.name] = len(rules)
         except (ValueError, InventoryError) as error:
             unread[host.name] = str(error)

@@ -6,22 +6,20 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from napalm.base import NetworkDriver
-from napalm.base.exceptions import NapalmException
 from napalm.base.helpers import canonical_interface_name
 
-from kahya.cabling import Device, Neighbour, Port
-from kahya.engines.base import Progress
-from kahya.engines.napalm import PARALLEL, UNREACHABLE, NapalmEngine, _words
+from kahya import cabling
+from kahya.cabling import Neighbour, Port
+from kahya.engines.napalm import PARALLEL, Job
+from kahya.engines.napalm_device import UNREACHABLE, Device, connect
 from kahya.i18n import _
-from kahya.model import Host, Status, Town
-
-KINDS = ("running", "startup")
+from kahya.model import Host, Status
 
 T = TypeVar("T")
-Ask = Callable[[Host, NetworkDriver], T]
+Ask = Callable[[Host, Device], T]
 """What is asked of a device; it only reads."""
 
 # A phone or an access point may bridge, too; it is no part of the cabling between devices.
@@ -39,57 +37,46 @@ class Reading(Generic[T]):
     reason: str = ""
 
 
-def read(
-    engine: NapalmEngine, town: Town, hosts: Sequence[Host], ask: Ask[T], progress: Progress
-) -> Iterator[Reading[T]]:
-    """Ask all devices at once; one that can't be read is answered so, in the order of hosts."""
+def read(ssh_config: Path, jobs: Sequence[Job], ask: Ask[T]) -> Iterator[Reading[T]]:
+    """Ask all devices at once; one that can't be read is answered so, in the order of ``jobs``."""
 
-    def one(host: Host) -> Reading[T]:
-        progress(host.name, "", "reading")
+    def one(job: Job) -> Reading[T]:
+        job.tell("reading")
         try:
-            with engine._device(host) as device:  # noqa: SLF001 - a part of the same engine
-                if device.has_pending_commit():  # what it has now may not last
+            with connect(job.host, ssh_config) as device:
+                if device.driver.has_pending_commit():  # what it has now may not last
                     words = _("a change waits for its confirmation; try again in a minute")
-                    return Reading(host, "unknown", reason=words)
-                return Reading(host, "ok", ask(host, device))
+                    return Reading(job.host, "unknown", reason=words)
+                return Reading(job.host, "ok", ask(job.host, device))
         except UNREACHABLE as error:
-            return Reading(host, "unreachable", reason=_words(error, town))
-        except (NapalmException, ValueError) as error:
-            return Reading(host, "error", reason=_words(error, town))
+            return Reading(job.host, "unreachable", reason=job.words(error))
+        except Exception as error:  # noqa: BLE001 - a driver may raise anything; it is quoted
+            return Reading(job.host, "error", reason=job.words(error))
 
-    with ThreadPoolExecutor(min(PARALLEL, len(hosts)) or 1) as pool:
-        yield from pool.map(one, hosts)
-
-
-@dataclass(frozen=True)
-class Configurations:
-    """A device's configurations by kind, as they are and sanitized by its driver."""
-
-    raw: Mapping[str, str] = field(repr=False)
-    clean: Mapping[str, str] = field(repr=False)
+    with ThreadPoolExecutor(min(PARALLEL, len(jobs)) or 1) as pool:
+        yield from pool.map(one, jobs)
 
 
-def configurations(_host: Host, device: NetworkDriver) -> Configurations:
-    """Return the running and the startup configuration."""
-    both = (device.get_config(sanitized=clean) for clean in (False, True))
-    raw, clean = ({kind: config[kind] for kind in KINDS} for config in both)
-    return Configurations(raw, clean)
+def running(_host: Host, device: Device) -> str:
+    """Return the running configuration, whole."""
+    return device.running()
 
 
-def facts(host: Host, device: NetworkDriver) -> Device:
+def facts(host: Host, device: Device) -> cabling.Device:
     """Return what a device says of itself, its ports and its neighbours."""
-    about = device.get_facts()
+    driver = device.driver
+    about = driver.get_facts()
     try:
-        heard = device.get_lldp_neighbors_detail()
+        heard = driver.get_lldp_neighbors_detail()
     except NotImplementedError:  # the driver's platform, or this device, has no LLDP
         heard = None
-    return Device(
+    return cabling.Device(
         host.name,
         vendor=str(about["vendor"]),
         model=str(about["model"]),
         os_version=str(about["os_version"]),
         serial=str(about["serial_number"]),
-        ports={name: _port(port) for name, port in device.get_interfaces().items()},
+        ports={name: _port(port) for name, port in driver.get_interfaces().items()},
         neighbours=heard and {name: tuple(map(_neighbour, n)) for name, n in heard.items()},
     )
 

@@ -1,5 +1,8 @@
 """A NAPALM driver that answers from here, for what only reads."""
 
+from contextlib import contextmanager
+from types import SimpleNamespace
+
 PORT = {"is_up": True, "is_enabled": True, "speed": 1000.0, "description": ""}
 HEARD = {
     "remote_port": "Gi1/0/1", "remote_port_description": "uplink", "remote_chassis_id": "00:01",
@@ -11,8 +14,8 @@ HEARD = {
 class Driver:
     """A driver that answers what a test wants."""
 
-    def __init__(self, lldp=None, error=None, pending=False):
-        self.lldp, self.error, self.pending = lldp, error, pending
+    def __init__(self, lldp=None, error=None, pending=False, running=""):
+        self.lldp, self.error, self.pending, self.text = lldp, error, pending, running
 
     def get_facts(self):
         about = {"vendor": "Cisco", "model": "C9200", "os_version": "17.9", "serial_number": "FOC1"}
@@ -26,16 +29,15 @@ class Driver:
             raise NotImplementedError
         return self.lldp
 
-    def get_config(self, *, sanitized):
-        return {"running": "key <removed>" if sanitized else "key gizli", "startup": ""}
-
     def has_pending_commit(self):
         return self.pending
 
-    def __enter__(self):
+    def running(self):
+        return self.text
+
+    @contextmanager
+    def connect(self, *_):
+        """Connect as the engine does."""
         if self.error:
             raise self.error
-        return self
-
-    def __exit__(self, *_):
-        pass
+        yield SimpleNamespace(driver=self, running=self.running)

@@ -9,7 +9,9 @@ from devices import passwords
 from switches import PASSWORD, USER, switch
 
 from kahya import devices as network
-from kahya.engines.napalm import NapalmEngine
+from kahya.engines import napalm_read
+from kahya.engines.napalm_device import Device
+from kahya.engines.napalm_platforms import platform_of
 from kahya.inventory import load
 from kahya.model import System
 from kahya.scope import scope
@@ -67,14 +69,14 @@ def part(there, monkeypatch):
         device.plug([{"port": port, "system": "gw-depo", "remote_port": "lan0"}])
 
     @contextmanager
-    def connected(_engine, host, *_):
+    def connected(host, _ssh_config):
         driver = there[host.name].driver()
         driver.username = f"{USER}1"
         driver.open()
-        yield driver
+        yield Device(driver, platform_of(host.vars["platform"]))
         driver.close()
 
-    monkeypatch.setattr(NapalmEngine, "_device", connected)
+    monkeypatch.setattr(napalm_read, "connect", connected)
     return scope(TOWN, "sw-ios,sw-eos")
 
 
@@ -127,9 +129,10 @@ def test_cables_that_somebody_moved_are_told(part, there):
         assert any(text.startswith(f"{name(1)}: yabanci") for text in told)
 
 
-def test_a_device_that_is_off_is_not_known(part, monkeypatch, there):
-    monkeypatch.setitem(there, "sw-ios", replace(there["sw-ios"], port=1))
+@pytest.mark.parametrize("name", ["sw-ios", "sw-eos"])
+def test_a_device_that_is_off_is_not_known(name, part, monkeypatch, there):
+    monkeypatch.setitem(there, name, replace(there[name], port=1))
     found, wiring = network.examine(TOWN, part, quiet)
-    assert set(found.unread) == set(wiring.unread) == {"sw-ios"}
+    assert set(found.unread) == set(wiring.unread) == {name}
     assert wiring.unknown
-    assert found.checked.keys() == {"sw-eos"}
+    assert found.checked.keys() == {"sw-ios", "sw-eos"} - {name}

@@ -4,8 +4,10 @@ from pathlib import Path
 
 from kahya import audit, cabling, hardening
 from kahya.cabling import Device, Neighbour, Port
+from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.finding import Finding, Look
 from kahya.model import Building, Change, Host, HostPlan, Plan, ProbeResult, System, Town
+from kahya.redact import redact
 from kahya.report import Event, Network
 from kahya.topology import derive
 
@@ -156,8 +158,12 @@ def network(of: Town, devices: list[Device], text: str = "", lost: tuple[str, ..
     hosts = [h for h in of.hosts.values() if {"switches", "gateways"} & set(h.groups)]
     system = next(s for s in of.systems if s.name == "switching")
     rules = hardening.load(Path(__file__).parents[3] / "templates/network", "ios")
+
+    def shown(line: str) -> str:
+        return str(redact(PLATFORMS["ios"].rules.shown(line), of.secrets))
+
     asked = [h for h in hosts if h.name in {d.host for d in devices}]
-    broken = [b for h in asked for b in audit.examine(h, system, rules, text, text, of.secrets)]
+    broken = [b for h in asked for b in audit.examine(h, system, rules, text, shown)]
     unread = dict.fromkeys(lost, "Connection timed out")
     checked = {h.name: len(rules) for h in asked}
     wiring = cabling.compare(hosts, devices, unread, [h.name for h in hosts])
