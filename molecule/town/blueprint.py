@@ -158,7 +158,8 @@ def _inside(host: Host) -> Machine:
 def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
     """Return a switch; what its ports lead to is plugged in, where that is declared."""
     ports: Mapping[str, Any] = host.vars.get("ports", {})
-    leads = {port: machines[p["to"]] for port, p in ports.items() if p.get("to") in machines}
+    ends = {port: p.get("to", "").split(" ")[0] for port, p in ports.items()}
+    leads = {port: machines[name] for port, name in ends.items() if name in machines}
     cables = tuple((port, other.name, other.ports[0].name) for port, other in leads.items())
     platform = host.vars["platform"]
     return replace(machines[host.name], platform=platform, card=",".join(ports), cables=cables)
