@@ -98,3 +98,11 @@ def waive(breaches: Iterable[Breach], waivers: Sequence[Waiver], today: str) -> 
         for b in breaches
         for waiver, expired in [waiver_of(b, waivers, today)]
     )
+
+
+def together(breaches: Iterable[Breach]) -> list[tuple[Breach, tuple[str, ...]]]:
+    """Return what is told alike once, with all its sections: a switch has many ports."""
+    found: dict[object, list[Breach]] = {}
+    for b in breaches:
+        found.setdefault((b.host, b.rule.id, b.lines, b.missing, b.waiver), []).append(b)
+    return [(same[0], tuple(b.section for b in same if b.section)) for same in found.values()]

@@ -87,7 +87,7 @@ def check(rule: Rule, configuration: list[Statement]) -> Iterator[Violation]:
         return
     sections = _sections(rule.section, configuration)
     if rule.must and not sections and not rule.when:
-        yield Violation(rule, rule.section, (), missing=True)
+        yield Violation(rule, "", (), missing=True)
     for name, lines in sections.items():
         if rule.when and not _matching(rule.when, lines):
             continue

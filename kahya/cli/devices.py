@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from itertools import groupby
 
 from rich.table import Table
 
 from kahya import console, devices
-from kahya.audit import Audit, Breach
+from kahya.audit import Audit, Breach, together
 from kahya.cabling import CABLE_STATES, Wiring
 from kahya.cli.common import DIFFERENT, OK, UNKNOWN, Add, print_json, progress, town_directory
 from kahya.finding import excuse
@@ -95,8 +95,8 @@ def _show_audit(found: Audit) -> None:
     """Print every rule that a device breaks, what must go and what to write instead."""
     for host, group in groupby(found.breaches, key=lambda breach: breach.host):
         console.line(host, "bold")
-        for breach in group:
-            _show_breach(breach)
+        for breach, sections in together(group):
+            _show_breach(breach, sections)
     _show_unread(found.unread)
     waived = len(found.breaches) - len(found.open)
     text = _("{count} rules broken on {hosts} devices, {waived} waived; {rules} rules looked at.")
@@ -105,11 +105,10 @@ def _show_audit(found: Audit) -> None:
     console.say(text.format(**counts))
 
 
-def _show_breach(breach: Breach) -> None:
+def _show_breach(breach: Breach, sections: Sequence[str]) -> None:
     rule, language = breach.rule, _("en")
     mark, colour = ("◇", "yellow") if breach.waived else ("✗", "red")
-    where = f" · {breach.section}" if breach.section else ""
-    console.line(f"  {mark} {rule.id}: {rule.title[language]}{where}", colour)
+    console.line(" · ".join([f"  {mark} {rule.id}: {rule.title[language]}", *sections]), colour)
     if breach.waiver:
         console.line("      " + excuse(breach.waiver, _, expired=breach.expired), "dim")
     if not breach.waived:

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 import jinja2
 from babel.dates import format_datetime
 
-from kahya.audit import Audit, Breach
+from kahya.audit import Audit, Breach, together
 from kahya.cabling import CABLE_STATES, Wiring
 from kahya.finding import Finding, Look, excuse, sentences
 from kahya.i18n import LANGUAGES, Translate, translator
@@ -124,7 +124,9 @@ def _content(
         "whole": whole,
         "state": worst([whole.state, network.state]),
         "network": network,
-        "broken": [(h, list(own)) for h, own in groupby(network.audit.breaches, lambda b: b.host)],
+        "broken": [
+            (host, together(own)) for host, own in groupby(network.audit.breaches, lambda b: b.host)
+        ],
         "table": table,
         "hosts": hosts,
         "tunnels": wires,

@@ -158,7 +158,7 @@ def _inside(host: Host) -> Machine:
 def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
     """Return a switch; what its ports lead to is plugged in, where that is declared."""
     ports: Mapping[str, Any] = host.vars.get("ports", {})
-    ends = {port: p.get("to", "").split(" ")[0] for port, p in ports.items()}
+    ends = {p["name"]: p["to"].split(" ")[0] for p in host.vars["switch"]["ports"]}
     leads = {port: machines[name] for port, name in ends.items() if name in machines}
     cables = tuple((port, other.name, other.ports[0].name) for port, other in leads.items())
     platform = host.vars["platform"]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from kahya.audit import Audit, examine, waive
+from kahya.audit import Audit, examine, together, waive
 from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.hardening import load
 from kahya.model import Host, System, Waiver
@@ -59,7 +59,7 @@ def test_a_finding_says_where_what_and_on_what_ground():
     assert document["host"] == "sw-fen"
     assert document["level"] == "L1"
     assert document["section"] == "line vty 0 4"
-    assert document["write"] == "transport input ssh"
+    assert document["write"].splitlines()[-1] == " transport input ssh"
     assert document["missing"] is True
     assert "CIS 1.2.2" in document["reference"]
     assert document["title"]["tr"]
@@ -83,3 +83,18 @@ def test_a_waiver_excuses_until_its_last_day(host, system, resource, until, waiv
     assert (told.waived, told.expired) == (waived, expired)
     assert bool(told.waiver) == (waived or expired)
     assert Audit((told,)).open == (() if waived else (told,))
+
+
+def test_what_is_told_alike_is_told_once_with_all_its_sections():
+    ports = [f"interface GigabitEthernet1/0/{n}\n" for n in range(1, 25)]
+    text = "".join(ports) + "line vty 0 4\n transport input all\nline vty 5 15\n no login\n"
+
+    def shown(line):
+        return line
+
+    told = together(examine(HOST, SYSTEM, RULES, text, shown))
+    [shut] = [sections for b, sections in told if b.rule.id == "unused-shut"]
+    assert shut == tuple(port.strip() for port in ports)
+    [telnet] = [sections for b, sections in told if b.rule.id == "no-telnet"]
+    assert telnet == ("line vty 0 4", "line vty 5 15")
+    assert [sections for b, sections in told if b.rule.id == "ntp"] == [()]
