@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from kahya.backup import Backup
 from kahya.errors import KahyaError
 from kahya.finding import Finding, Look, sentences
 from kahya.i18n import _
@@ -87,6 +88,9 @@ def refusals(found: Sequence[str]) -> None:
 
 def plan(made: Plan, town: Town) -> None:
     """Print a plan: what would change, host by host, and what isn't known."""
+    for device, commit in made.restores.items():
+        text = _("{device} gets its backup of commit {commit} back.")
+        say(text.format(device=device, commit=commit))
     _changes(made.changes, town)
     _unsure(made)
     if made.changes:
@@ -119,6 +123,28 @@ def drift(look: Look, town: Town) -> None:
     elif not look.plan.unread and not look.plan.blind_spots:
         text = _("No drift: {count} readings agree with the inventory.")
         say(text.format(count=len(look.plan.host_plans)))
+
+
+def backup(done: Backup, *, brief: bool = False) -> None:
+    """Print what was backed up, whose work each difference is, and what could not be read."""
+    for cause, devices in done.saved.items():
+        about = {"devices": ", ".join(devices), "people": ", ".join(cause.people)}
+        if cause.words:
+            plans = ", ".join(dict.fromkeys(word.plan for _run, word in cause.words))
+            say(_("Backed up: {devices}, by {people}, plan {plan}").format(plan=plans, **about))
+        elif cause.first:
+            say(_("Backed up for the first time: {devices}; author unknown").format(**about))
+        else:
+            text = _("Backed up: {devices} differs, and nobody applied it; author unknown")
+            OUT.print(Text(text.format(**about), "yellow"))
+    for unread in done.unread:
+        text = _("{device}: {status}: {reason}; its last backup stays as it is")
+        about = {"device": unread.host, "status": _(unread.status), "reason": unread.reason}
+        OUT.print(_text("  ! " + text.format(**about), "red"))
+    if not brief:
+        text = _("{read} devices read, {saved} differed from their last backup.")
+        saved = sum(map(len, done.saved.values()))
+        say(text.format(read=len(done.read), saved=saved))
 
 
 def _findings(title: str, findings: Sequence[Finding], town: Town) -> None:

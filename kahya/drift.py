@@ -173,7 +173,7 @@ def since(changes: Iterable[Change], now: str, looks: Iterable[Entry]) -> dict[s
     return first
 
 
-def authority(deed: Deed, started: Entry | None) -> Authority | None:
+def authority(deed: Deed | Entry, started: Entry | None) -> Authority | None:
     """Return on whose word ``deed`` was done, given its ``started`` entry; None: nobody's."""
     if started is None:
         return None

@@ -26,6 +26,10 @@ class CheckoutError(KahyaError):
     """The checkout's history can't give what is asked of it."""
 
 
+class BackupError(KahyaError):
+    """The repository of the devices' backups can't be read or written."""
+
+
 class EngineError(KahyaError):
     """An engine (Ansible, pyinfra, NAPALM) could not be run at all."""
 

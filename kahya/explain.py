@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import replace
@@ -21,7 +22,7 @@ from kahya.drift import (
     waive,
 )
 from kahya.errors import KahyaError
-from kahya.finding import Finding, Look
+from kahya.finding import RESTORED, Finding, Look
 from kahya.inventory import load, project_root
 from kahya.journal import Entry, Journal
 from kahya.model import HostPlan, Plan, Town
@@ -48,10 +49,17 @@ def explain(plan: Plan, town: Town, journal: Journal, ask: Ask) -> Look:
     found = []
     for change, kind, note in told:
         deed = past.last(change)
-        word = authority(deed, find(deed.run)) if deed else None
-        finding = Finding(change, kind, first[change.id], word, note=note)
+        started = find(deed.run) if deed else None
+        word = authority(deed, started) if deed else None
+        restored = RESTORED if kind == "drift" and change.host in _restores(started) else ""
+        finding = Finding(change, kind, first[change.id], word, note=note or restored)
         found.append(waive(finding, town.waivers, today))
     return Look(plan, tuple(found), doubts)
+
+
+def _restores(started: Entry | None) -> Collection[str]:
+    """Return the devices that an apply gave a backup back."""
+    return json.loads(started.data["document"]).get("restores", ()) if started else ()
 
 
 def _before(

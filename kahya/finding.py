@@ -14,6 +14,7 @@ NEVER = N_("never applied yet")
 AGREED = N_("matches the repository now, but was never applied")
 BOTH = N_("the repository has changed it since, too")
 UNCOMPARED = N_("can't be compared with what was applied")
+RESTORED = N_("an older configuration was restored here, and the inventory is another")
 
 
 @dataclass(frozen=True)

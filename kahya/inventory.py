@@ -105,6 +105,13 @@ def project_root(directory: Path) -> Path:
     )
 
 
+def state_folder(town: Town) -> Path:
+    """Return the private folder of what Kâhya knows of ``town``; make it if need be."""
+    folder = project_root(Path(town.directory)) / ".kahya" / town.name
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    return folder
+
+
 def _town(
     directory: Path,
     about: dict[str, Any],

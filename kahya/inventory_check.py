@@ -288,8 +288,10 @@ def _town_problems(raw: RawInventory) -> Iterator[Problem]:
             yield at(host, [], message, _("one host of the building under gateways"))
     seen: dict[str, str] = {}
     for host in (raw.hosts[name] for names in members.values() for name in names):
-        address, lan = host.vars["ansible_host"], IPv4Network(host.vars["building"]["lan"])
-        if IPv4Interface(address).ip not in lan:
+        address, building = host.vars["ansible_host"], host.vars["building"]
+        lan = building["lan"]
+        subnets = map(IPv4Network, (lan, *building.get("vlans", {}).values()))
+        if not any(IPv4Interface(address).ip in subnet for subnet in subnets):
             message = _("{address} of {host} is outside its building's {lan}").format(
                 address=address, host=host.name, lan=lan
             )

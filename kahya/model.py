@@ -232,8 +232,9 @@ class Plan:
     ``created`` and ``expires`` are UTC times, ISO 8601 to the second; ``commit`` and ``tools``
     say what made the plan, ``authors`` (mail addresses) who wrote what it would carry out,
     ``host_keys`` the fingerprints by which the hosts are known, ``journal`` the last entry of the
-    journal then. The digest is what the plan means: the same changes to the same hosts have the
-    same, whenever and by whomever they were planned. The seal covers all of it; people sign it.
+    journal then. ``restores`` has, by device, the commit of the backups that it gets back. The
+    digest is what the plan means: the same changes to the same hosts have the same, whenever and
+    by whomever they were planned. The seal covers all of it; people sign it.
     """
 
     town: str
@@ -245,13 +246,15 @@ class Plan:
     authors: tuple[str, ...] = ()
     host_keys: Mapping[str, str] = field(default_factory=dict)
     journal: str = ""
+    restores: Mapping[str, str] = field(default_factory=dict)
 
     @cached_property
     def digest(self) -> str:
         """Return the hex SHA-256 of what the plan means."""
         hosts = sorted(self.host_plans, key=lambda p: (p.host, p.system))
         keys = {name: self.host_keys.get(name, "") for name in {p.host for p in hosts}}
-        return digest([self.town, keys, [_meaning(plan) for plan in hosts]])
+        about = [self.town, keys, [_meaning(plan) for plan in hosts]]
+        return digest([*about, dict(self.restores)] if self.restores else about)
 
     @cached_property
     def seal(self) -> str:

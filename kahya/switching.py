@@ -83,12 +83,8 @@ def _switch(variables: Mapping[str, Any], gateway: Mapping[str, Any]) -> dict[st
         "ports": ports,
         "management": _management(variables, gateway),
         "users": [
-            {
-                "name": u["name"],
-                "hash": u[hashed],
-                "uid": UIDS[crc32(u["name"].encode()) % len(UIDS)],
-            }
-            for u in sorted(aaa["users"], key=lambda user: str(user["name"]))
+            {"name": user["name"], "hash": user[hashed], "uid": _uid(user["name"])}
+            for user in sorted(aaa["users"], key=lambda user: str(user["name"]))
         ],
         "enable": aaa["enable"][hashed],
         "radius": [

@@ -19,7 +19,8 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from kahya import alarm, approvers, checkout, drift, probes, ssh, story
+from kahya import alarm, approvers, backup, checkout, drift, probes, ssh, story
+from kahya.backup import NOTHING, Restores
 from kahya.engines.base import Progress, Task
 from kahya.engines.fleet import Fleet, Pairs, engines, tasks
 from kahya.errors import LockError, PlanError
@@ -27,7 +28,7 @@ from kahya.explain import explain
 from kahya.finding import Look
 from kahya.hold import hold
 from kahya.i18n import N_, _
-from kahya.inventory import project_root
+from kahya.inventory import project_root, state_folder
 from kahya.journal import Journal
 from kahya.model import Approval, Host, HostPlan, Plan, ProbeResult, Result, Town
 from kahya.plan import gate, store
@@ -48,13 +49,6 @@ Sign = Callable[[Plan], Sequence[Approval]]
 """Has people sign a plan."""
 
 
-def state_folder(town: Town) -> Path:
-    """Return the private folder of what Kâhya knows of ``town``; make it if need be."""
-    folder = project_root(Path(town.directory)) / ".kahya" / town.name
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    return folder
-
-
 class Workflow:
     """The main jobs on one town. ``progress`` is told what is going on, from any thread."""
 
@@ -67,10 +61,13 @@ class Workflow:
         self.person = checkout.person(self.root)
         self._state = state_folder(town)
 
-    def make_plan(self, part: Scope, via_wan: Collection[str] = ()) -> Plan:
-        """Ask every engine what it would change. Nothing is changed."""
-        with self._fleet(via_wan) as fleet:
-            plan = self._write_down(ask_again(fleet.plan(part.pairs), fleet, self.journal))
+    def make_plan(
+        self, part: Scope, via_wan: Collection[str] = (), restores: Restores = NOTHING
+    ) -> Plan:
+        """Ask every engine what it would change. Nothing is changed. ``restores``: see Plan."""
+        with self._fleet(via_wan, restores) as fleet:
+            found = ask_again(fleet.plan(part.pairs), fleet, self.journal)
+            plan = self._write_down(found, restores)
         self.journal.record("planned", plan.id, to_document(plan))
         return plan
 
@@ -243,7 +240,7 @@ class Workflow:
 
         if via_wan is None:
             via_wan = ssh.beyond_vpn(self.town) if begun.bare else ()
-        with self._fleet(via_wan) as fleet:
+        with self._fleet(via_wan, begun.plan.restores) as fleet:
             yield Run(fleet, self.journal, begun, self.probe, go_on)
 
     def _start(
@@ -305,6 +302,7 @@ class Workflow:
             for host, key in keys.items()
             if plan.host_keys.get(host, "") != key
         ]
+        against += backup.gone(self.town, plan.restores)
         if not self.journal.holds(plan.journal):
             against.append(
                 _("the journal lacks entries, so nobody can tell whether the plan was used:")
@@ -348,18 +346,20 @@ class Workflow:
             raise PlanError(_("no apply was interrupted"), _("kahya history tells what was done."))
         return found
 
-    def _write_down(self, host_plans: tuple[HostPlan, ...]) -> Plan:
+    def _write_down(self, found: tuple[HostPlan, ...], restores: Restores = NOTHING) -> Plan:
         now = _now()
         return Plan(
             town=self.town.name,
             commit=self._commit(),
-            authors=self._authors(host_plans),
+            # Whoever asks for a restore is who wrote it: nobody committed it.
+            authors=(self.person,) if restores else self._authors(found),
             tools={name: version(name) for name in TOOLS},
             created=_iso(now),
             expires=_iso(now + timedelta(hours=gate.valid_hours(self.town))),
-            host_plans=host_plans,
-            host_keys=ssh.host_keys(self.town, {p.host for p in host_plans}),
+            host_plans=found,
+            host_keys=ssh.host_keys(self.town, {p.host for p in found}),
             journal=self.journal.head(),
+            restores=restores,
         )
 
     def _commit(self) -> str:
@@ -374,10 +374,11 @@ class Workflow:
         return tuple(sorted(found))
 
     @contextmanager
-    def _fleet(self, via_wan: Collection[str] = ()) -> Iterator[Fleet]:
+    def _fleet(self, via: Collection[str] = (), restores: Restores = NOTHING) -> Iterator[Fleet]:
         with self._workdir() as workdir:
-            config = ssh.write_ssh_config(self.town, workdir, via_wan)
-            made = engines(config, workdir, self._state / "reads.json")
+            config = ssh.write_ssh_config(self.town, workdir, via)
+            fills = backup.fills(self.town, restores)
+            made = engines(config, workdir, self._state / "reads.json", fills)
             yield Fleet(self.town, made, self.progress)
 
     @contextmanager

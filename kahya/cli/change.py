@@ -7,6 +7,8 @@ import sys
 from dataclasses import asdict
 
 from kahya import console
+from kahya.backup import changed, devices
+from kahya.cli.backup import around
 from kahya.cli.common import DIFFERENT, ERROR, OK, Add, open_town, path, print_json
 from kahya.errors import KahyaError
 from kahya.i18n import _
@@ -14,6 +16,7 @@ from kahya.model import Approval, Plan, Result
 from kahya.plan import signature, store
 from kahya.standing import Standing
 from kahya.story import outcome_data
+from kahya.workflow import Workflow
 
 
 def register(add: Add) -> None:
@@ -67,7 +70,9 @@ def _apply(args: argparse.Namespace) -> int:
         )
     flow, _part = open_town(args)
     plan = store.read(args.file)
-    return _told(flow.apply(plan, store.read_approvals(args.file), reason))
+    # What differs before it is nobody's work, and must not become its approvers'.
+    around(flow, changed(plan))
+    return _told(flow, flow.apply(plan, store.read_approvals(args.file), reason))
 
 
 def _bring_up(args: argparse.Namespace) -> int:
@@ -87,23 +92,27 @@ def _bring_up(args: argparse.Namespace) -> int:
         return approvals
 
     done = flow.bring_up(part, sign, console.stage)
+    around(flow, [name for name in devices(flow.town) if name in part.hosts])
     console.say(_("All systems are in order.") if done else _("Stopped: see above what is left."))
     return OK if done else ERROR
 
 
 def _resume(args: argparse.Namespace) -> int:
-    return _told(open_town(args)[0].resume(args.run_again))
+    flow, _part = open_town(args)
+    return _told(flow, flow.resume(args.run_again))
 
 
 def _abort(args: argparse.Namespace) -> int:
-    result = open_town(args)[0].abort()
-    console.result(result)
+    flow, _part = open_town(args)
+    result = flow.abort()
+    _told(flow, result)
     kept = any(outcome.status in ("failed", "unreachable") for outcome in result.outcomes)
     return ERROR if kept else OK
 
 
-def _told(result: Result) -> int:
+def _told(flow: Workflow, result: Result) -> int:
     console.result(result)
+    around(flow, changed(result.plan))
     return OK if result.ok else ERROR
 
 

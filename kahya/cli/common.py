@@ -14,13 +14,13 @@ from typing import Protocol
 from kahya import console
 from kahya.errors import InventoryError
 from kahya.i18n import _
-from kahya.inventory import load, project_root
+from kahya.inventory import load, project_root, state_folder
 from kahya.journal import Journal, address
 from kahya.model import Plan, Town
-from kahya.plan import markdown
+from kahya.plan import markdown, policy, store
 from kahya.plan.document import to_document
 from kahya.scope import Scope, scope
-from kahya.workflow import Workflow, state_folder
+from kahya.workflow import Workflow
 
 OK, ERROR, DIFFERENT, UNKNOWN = 0, 1, 2, 3
 Command = Callable[[argparse.Namespace], int]
@@ -64,6 +64,24 @@ def show_plan(plan: Plan, town: Town, args: argparse.Namespace) -> None:
         sys.stdout.write(markdown.render(plan, town))
     else:
         console.plan(plan, town)
+
+
+def finish_plan(plan: Plan, town: Town, args: argparse.Namespace) -> int:
+    """Write and show a plan that was just made; return the exit code that tells what it says."""
+    if args.out:
+        store.write(plan, args.out)
+    show_plan(plan, town, args)
+    refused = policy.refusals(plan, town)
+    console.refusals(refused)
+    if args.out and not args.json and not args.markdown:
+        console.say(
+            _("Written to {path}. Next: kahya approve {path}, then kahya apply {path}").format(
+                path=args.out
+            )
+        )
+    return (
+        ERROR if plan.unread or refused else DIFFERENT if plan.changes or plan.blind_spots else OK
+    )
 
 
 def print_json(document: object) -> None:

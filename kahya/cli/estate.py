@@ -12,6 +12,7 @@ from kahya.cli.common import (
     OK,
     UNKNOWN,
     Add,
+    finish_plan,
     open_town,
     path,
     print_json,
@@ -22,7 +23,7 @@ from kahya.cli.devices import audit_verdict, wiring_verdict
 from kahya.finding import Look
 from kahya.i18n import _
 from kahya.inventory import examine, load
-from kahya.plan import policy, store
+from kahya.plan import store
 from kahya.plan.document import to_document
 
 EVENTS_IN_REPORT = 20
@@ -79,21 +80,7 @@ def _validate(args: argparse.Namespace) -> int:
 
 def _plan(args: argparse.Namespace) -> int:
     flow, part = open_town(args)
-    plan = flow.make_plan(part)
-    if args.out:
-        store.write(plan, args.out)
-    show_plan(plan, flow.town, args)
-    refused = policy.refusals(plan, flow.town)
-    console.refusals(refused)
-    if args.out and not args.json and not args.markdown:
-        console.say(
-            _("Written to {path}. Next: kahya approve {path}, then kahya apply {path}").format(
-                path=args.out
-            )
-        )
-    return (
-        ERROR if plan.unread or refused else DIFFERENT if plan.changes or plan.blind_spots else OK
-    )
+    return finish_plan(flow.make_plan(part), flow.town, args)
 
 
 def _show(args: argparse.Namespace) -> int:

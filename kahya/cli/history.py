@@ -14,12 +14,11 @@ from kahya import console
 from kahya.cli.common import ERROR, OK, Add, open_journal, path, print_json, town_directory
 from kahya.errors import JournalError
 from kahya.i18n import _
-from kahya.inventory import load
+from kahya.inventory import load, state_folder
 from kahya.journal import Anchor, Entry, Journal
 from kahya.journal.export import KINDS, Exporter
 from kahya.model import Town
 from kahya.plan import store
-from kahya.workflow import state_folder
 
 SHOWN = 20
 PAGE = 200  # entries that are in memory at once

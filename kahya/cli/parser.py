@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kahya.cli import approval, change, devices, estate, history
+from kahya.cli import approval, backup, change, devices, estate, history
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
 
@@ -23,7 +23,7 @@ def parser() -> argparse.ArgumentParser:
         description=_("The steward of a municipality's IT estate."),
         parents=[common],
     )
-    made.set_defaults(inventory=None, json=False, quiet=False, limit="", system=[])
+    made.set_defaults(inventory=None, json=False, quiet=False, limit="", system=[], markdown=False)
     part = argparse.ArgumentParser(add_help=False, parents=[common])
     part.add_argument(
         "--limit",
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    for topic in (estate, devices, approval, change, history):
+    for topic in (estate, devices, approval, change, backup, history):
         topic.register(add)
 
 

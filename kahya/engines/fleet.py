@@ -12,6 +12,7 @@ from pathlib import Path
 from kahya.engines.base import Approved, Engine, Progress, Task
 from kahya.errors import EngineError
 from kahya.i18n import _
+from kahya.mask import Fill
 from kahya.model import EngineName, HostPlan, Outcome, Status, Town
 
 Pairs = Collection[tuple[str, str]]
@@ -21,8 +22,17 @@ Ask = Callable[[Engine], Callable[[Town, Sequence[Task], Progress], Iterator[Hos
 Do = Callable[[Engine, Sequence[Task]], Iterator[Outcome]]
 
 
-def engines(ssh_config: Path, workdir: Path, cache: Path) -> dict[EngineName, Engine]:
-    """Return the three engines; ``workdir`` is private, ``cache`` remembers pyinfra's reads."""
+def engines(
+    ssh_config: Path, workdir: Path, cache: Path, restores: Mapping[str, Fill]
+) -> dict[EngineName, Engine]:
+    """Return the three engines.
+
+    Args:
+        ssh_config: how hosts are reached.
+        workdir: a private folder.
+        cache: the file that remembers pyinfra's reads.
+        restores: the devices that are to have a backup back, and what makes it whole.
+    """
     # Imported here: `kahya --help` and `kahya show` need none of them.
     from kahya.engines.ansible import AnsibleEngine
     from kahya.engines.napalm import NapalmEngine
@@ -30,7 +40,7 @@ def engines(ssh_config: Path, workdir: Path, cache: Path) -> dict[EngineName, En
 
     return {
         "ansible": AnsibleEngine(ssh_config, workdir),
-        "napalm": NapalmEngine(ssh_config, workdir),
+        "napalm": NapalmEngine(ssh_config, workdir, restores),
         "pyinfra": PyinfraEngine(ssh_config, workdir, cache),
     }
 

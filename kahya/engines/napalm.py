@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ from kahya.engines.napalm_meaning import Config, meaning
 from kahya.engines.napalm_platforms import Platform, platform_of
 from kahya.engines.napalm_render import render
 from kahya.i18n import N_, _
+from kahya.mask import Fill
 from kahya.model import Change, Host, HostPlan, Outcome, OutcomeStatus, Status, System, Town, digest
 from kahya.redact import redact
 
@@ -41,12 +42,13 @@ CHANGED_SINCE = N_("no way back: the device was changed since")
 
 @dataclass(frozen=True)
 class Job:
-    """One system of one device."""
+    """One system of one device; ``fill`` where it is to have a backup back."""
 
     town: Town
     system: System
     host: Host
     progress: Progress
+    fill: Fill | None = None
 
     @property
     def platform(self) -> Platform:
@@ -58,17 +60,20 @@ class Job:
         """Return after how many seconds the device really returns unless it is confirmed."""
         return self.platform.returns_in(self.town.confirm_seconds)
 
-    def intended(self) -> str:
-        """Return the whole configuration that the device is to have.
+    def intended(self) -> Callable[[Device], str]:
+        """Return what gives the whole configuration that the device, once open, is to have.
 
         Raises:
             ValueError: such devices are refused.
             jinja2.TemplateError: see ``render``.
         """
         platform_of(self.host.vars["platform"])
-        return render(self.town, self.system, self.host)
+        if (fill := self.fill) is not None:
+            return lambda device: fill(*device.configurations())
+        text = render(self.town, self.system, self.host)
+        return lambda _device: text
 
-    def means(self, text: str) -> dict[str, tuple[str, ...]]:
+    def means(self, text: str) -> Config:
         """Return what a configuration means on this platform."""
         return meaning(text, self.platform.rules)
 
@@ -87,13 +92,13 @@ class Job:
         """Return what became of it."""
         return Outcome(self.host.name, self.system.name, status, applied, reason)
 
-    def words(self, error: object) -> str:
-        """Return what an error says on one line, without secrets."""
-        lines = str(error).splitlines()
+    def words(self, error: BaseException) -> str:
+        """Return what an error says on one line, and what made it, without secrets."""
+        said = [error, error.__context__] if isinstance(error, UNREACHABLE) else [error]
+        lines = [line for one in said if one for line in (str(one) or repr(one)).splitlines()]
         with suppress(ValueError):  # a platform that isn't known has no secrets to hide either
             lines = [self.platform.rules.shown(line) for line in lines]
-        text = " ".join(" ".join(lines).split())
-        return str(redact(text, self.town.secrets)) or type(error).__name__
+        return str(redact(" ".join(" ".join(lines).split()), self.town.secrets))
 
 
 @dataclass(frozen=True)
@@ -112,15 +117,22 @@ Stage = Callable[[Device], Staged]
 
 
 class NapalmEngine:
-    """Renders ``<source>/<platform>/main.j2`` and has the device say what it would change."""
+    """Renders ``<source>/<platform>/main.j2`` and has the device say what it would change.
 
-    def __init__(self, ssh_config: Path, workdir: Path) -> None:
+    ``restores`` are the devices that are to have a backup back instead.
+    """
+
+    def __init__(
+        self, ssh_config: Path, workdir: Path, restores: Mapping[str, Fill] | None = None
+    ) -> None:
         self.ssh_config = ssh_config
         self.workdir = workdir
+        self.restores = restores or {}
 
     def plan(self, town: Town, tasks: Sequence[Task], progress: Progress) -> Iterator[HostPlan]:
         """Load each device's candidate, compare, discard. See ``Engine.plan``."""
-        jobs = [Job(town, task.system, host, progress) for task in tasks for host in task.hosts]
+        fills = self.restores
+        jobs = [Job(town, t.system, h, progress, fills.get(h.name)) for t in tasks for h in t.hosts]
         with ThreadPoolExecutor(min(PARALLEL, len(jobs)) or 1) as pool:
             futures = [pool.submit(self._plan_one, job) for job in jobs]
             for future in as_completed(futures):
@@ -134,7 +146,7 @@ class NapalmEngine:
         """Commit device by device, so that never both ends of a tunnel change together."""
         for task in tasks:
             for host in task.hosts:
-                job = Job(town, task.system, host, progress)
+                job = Job(town, task.system, host, progress, self.restores.get(host.name))
                 yield self._carry_out(job, partial(_to_apply, job, approved), "applied", "refused")
 
     def revert(
@@ -166,9 +178,9 @@ class NapalmEngine:
         job.tell("comparing")
         status: Status = "error"
         try:
-            text = job.intended()
+            intended = job.intended()
             with self._device(job.host) as device:
-                return _compare(device, job, text)[0]
+                return _compare(device, job, intended(device))[0]
         except UNREACHABLE as error:
             status, words = "unreachable", job.words(error)
         except Exception as error:  # noqa: BLE001 - a driver may raise anything; it is quoted
@@ -226,9 +238,14 @@ class NapalmEngine:
             raise ValueError(text.format(names=", ".join(names)))
 
     def _await_return(self, job: Job, way: Way, error: Exception) -> Outcome:
-        """Wait for the device's own timer and say whether the old configuration is back."""
+        """Wait for the device's own timer and say which configuration it has then."""
         job.tell("not confirmed; waiting for its own return")
-        cut = isinstance(error, UNREACHABLE)
+        before = _("not confirmed, so the device has its former configuration: {words}")
+        after = _("the change is kept, but whether it was saved is not known: {words}")
+        other = _("not confirmed; the device has another configuration by now: {words}")
+        if isinstance(error, UNREACHABLE):
+            before = _("the change cut the path to the device; it returned by itself")
+        seen: Config | None = None
         while time.monotonic() < way.deadline + TIMEOUT_SECONDS:
             time.sleep(1)
             try:
@@ -237,14 +254,10 @@ class NapalmEngine:
                     found = job.means(device.running())
             except Exception:  # noqa: BLE001, S112 - not back yet; what matters is said at the end
                 continue
-            if pending or found not in (way.before, way.after):
-                continue
-            text = _("not confirmed, so the device has its former configuration: {words}")
-            if found == way.after:
-                text = _("the change is kept, but whether it was saved is not known: {words}")
-            elif cut:
-                text = _("the change cut the path to the device; it returned by itself")
-            return job.outcome("failed", text.format(words=job.words(error)))
+            text = before if found == way.before else after if found == way.after else other
+            if not pending and (text != other or found == seen):  # other: not while it returns
+                return job.outcome("failed", text.format(words=job.words(error)))
+            seen = found
         text = _("lost after the commit and not back yet; check it on site ({words})")
         return job.outcome("unreachable", text.format(words=job.words(error)))
 
@@ -265,7 +278,7 @@ def _compare(device: Device, job: Job, text: str) -> tuple[HostPlan, str, str]:
 
 def _to_apply(job: Job, approved: Approved, device: Device) -> Staged:
     """Load what is intended; it must be what is approved."""
-    now, before, after = _compare(device, job, job.intended())
+    now, before, after = _compare(device, job, job.intended()(device))
     reason = refusal(approved, now)
     if device.driver.has_pending_commit():  # by a run that did not live to confirm it
         reason = _("a change waits for its confirmation; try again in a minute")

@@ -26,6 +26,7 @@ from kahya.i18n import _
 from kahya.model import Host, digest
 
 TIMEOUT_SECONDS = 30
+READ_SECONDS = 60  # for one command of IOS: its configure replace takes its time
 STALE_SECONDS = 900  # nothing that Kâhya does with a session takes that long
 UNREACHABLE = (
     ConnectionException,
@@ -64,7 +65,16 @@ class Device:
 
     def running(self) -> str:
         """Return the running configuration, whole."""
-        text = str(self.driver.get_config(retrieve="running")["running"])
+        return self._whole(str(self.driver.get_config(retrieve="running")["running"]))
+
+    def configurations(self) -> tuple[Mapping[str, str], Mapping[str, str]]:
+        """Return running and startup as they are, and as the driver shows them to others."""
+        raw, clean = (self.driver.get_config(sanitized=sanitized) for sanitized in (False, True))
+        self._whole(raw["running"])
+        first, second = ({k: found[k] for k in ("running", "startup")} for found in (raw, clean))
+        return first, second
+
+    def _whole(self, text: str) -> str:
         last = text.rstrip().rpartition("\n")[2]
         if self.platform.ends not in ("", last):
             said = _("the configuration that the device shows is not whole; it ends with: {words}")
@@ -247,15 +257,16 @@ def _frr(_host: Host, ssh: Mapping[str, Any], proxy: str) -> dict[str, Any]:
 
 
 def _ios(host: Host, ssh: Mapping[str, Any], proxy: str) -> dict[str, Any]:
+    key = None if host.vars.get("ansible_password") else _key(ssh)
     arguments = {
         "port": int(ssh.get("port", 22)),
         "secret": str(host.vars.get("ansible_become_password", "")),
-        "use_keys": bool(_key(ssh)),
-        "key_file": _key(ssh),
+        "use_keys": bool(key),
+        "key_file": key,
         "ssh_strict": True,
         "alt_host_keys": True,
         "alt_key_file": ssh["userknownhostsfile"],
-        "read_timeout_override": TIMEOUT_SECONDS,  # of a command; the other is of connecting
+        "read_timeout_override": READ_SECONDS,
         "auto_file_prompt": False,  # or the driver would change the configuration to load one
     }
     return {**arguments, "sock": paramiko.ProxyCommand(proxy)} if proxy else arguments

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from typing import NamedTuple
 
 from kahya.engines.napalm_platforms import Rules
@@ -117,7 +118,8 @@ def _resource(node: Node, rules: Rules) -> str:
     return found or (line if node.inside else line.split()[0])
 
 
-def meaning(text: str, rules: Rules) -> dict[str, tuple[str, ...]]:
+@lru_cache(maxsize=128)  # a plan asks several times about the same texts
+def meaning(text: str, rules: Rules) -> Config:
     """Return what a configuration means, without what belongs to the device itself."""
     found = {name: lines_of(nodes, rules) for name, nodes in grouped(text, rules).items()}
     return {name: lines for name, lines in found.items() if lines}

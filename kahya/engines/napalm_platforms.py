@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +14,7 @@ import yaml
 from kahya.i18n import _
 
 DATA = Path(__file__).with_suffix(".yml")
+CANDIDATES = {"driver": "the driver", "file": "a file of its own", "session": "a session"}
 
 
 def _any(patterns: Iterable[str]) -> re.Pattern[str]:
@@ -130,18 +131,23 @@ def platform_of(name: str) -> Platform:
 
 
 def table() -> str:
-    """Return the capabilities as a table in Markdown, for docs/network.md."""
-    head = ("platform", "level", "log-in", "known by", "candidate", "returns by itself after",
-            "message kept", "way back once confirmed")  # fmt: skip
-    rows = [head, ("---",) * len(head)]
+    """Return the capabilities as two tables in Markdown, for docs/network.md."""
+    rows = [("platform", "level", "log-in", "known by", "candidate in", "returns by itself after",
+             "way back once confirmed")]  # fmt: skip
+    refused = [("refused platform", "because")]
     for p in PLATFORMS.values():
         name = f"{p.title} (`{p.name}`)"
+        unit = f"steps of {p.step_seconds} s, rounded up" if p.step_seconds > 1 else "whole seconds"
         if p.refused:
-            rows.append((name, f"refused: {p.refused}", *[""] * (len(head) - 2)))
-            continue
-        unit = (
-            "whole seconds" if p.step_seconds == 1 else f"steps of {p.step_seconds} s, rounded up"
-        )
-        message = "yes" if p.message else "no"
-        rows.append((name, p.level, p.login, p.identity, p.candidate, unit, message, p.way_back))
-    return "\n".join("| " + " | ".join(row) + " |" for row in rows)
+            refused.append((name, p.refused))
+        else:
+            rows.append(
+                (name, p.level, p.login, p.identity, CANDIDATES[p.candidate], unit, p.way_back)
+            )
+    return _markdown(rows) + "\n\n" + _markdown(refused)
+
+
+def _markdown(rows: Sequence[tuple[str, ...]]) -> str:
+    head, *others = rows
+    lines = [head, ("---",) * len(head), *others]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

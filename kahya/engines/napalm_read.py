@@ -62,6 +62,11 @@ def running(_host: Host, device: Device) -> str:
     return device.running()
 
 
+def configurations(_host: Host, device: Device) -> tuple[Mapping[str, str], Mapping[str, str]]:
+    """Return running and startup as they are, and as the driver shows them to others."""
+    return device.configurations()
+
+
 def facts(host: Host, device: Device) -> cabling.Device:
     """Return what a device says of itself, its ports and its neighbours."""
     driver = device.driver

@@ -9,7 +9,7 @@ from kahya.errors import PlanError
 from kahya.i18n import _
 from kahya.model import BlindSpot, Change, HostPlan, Plan
 
-FORMAT = 2
+FORMAT = 3
 WORST = ("ok", "unknown", "error", "unreachable")
 
 
@@ -38,6 +38,7 @@ def to_document(plan: Plan) -> dict[str, Any]:
         "created": plan.created,
         "expires": plan.expires,
         "journal": plan.journal,
+        "restores": dict(plan.restores),
         "hosts": hosts,
         "changes": [{"id": change.id, **_fields(change)} for change in plan.changes],
         "blind_spots": [{"id": spot.id, **asdict(spot)} for spot in plan.blind_spots],
@@ -52,6 +53,8 @@ def from_document(document: dict[str, Any]) -> Plan:
         PlanError: it isn't a plan, or its contents don't match its digest.
     """
     try:
+        if document["format"] == 2:  # noqa: PLR2004 - what older entries of the journal hold
+            document = {**document, "format": FORMAT, "restores": {}}
         if document["format"] != FORMAT:
             raise PlanError(
                 _("the plan has format {found}, this Kâhya reads {known}").format(
@@ -85,6 +88,7 @@ def from_document(document: dict[str, Any]) -> Plan:
             tuple(document["authors"]),
             {host: e["key"] for host, e in document["hosts"].items() if e["key"]},
             document["journal"],
+            document["restores"],
         )
         stored = [item["id"] for item in document["changes"]]
         redone = to_document(plan)

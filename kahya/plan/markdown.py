@@ -30,8 +30,10 @@ def render(plan: Plan, town: Town) -> str:
         f"- {_code(s.host, s.system, s.resource)} {_code(s.reason)} {_code(s.id)}"
         for s in plan.blind_spots
     ]
+    restored = [f"- {_code(device, commit)}" for device, commit in plan.restores.items()]
     parts = [
         f"## {_headline(plan)}",
+        *_list(_("Gets an older configuration back"), restored),
         *_list(_("Could not be read, so not counted as in order"), unread),
         *_list(_("Blind spots: what they do can't be predicted"), spots),
         *_list(_("Refused, whoever signs"), _lines(policy.refusals(plan, town))),

@@ -89,6 +89,8 @@ def _ids(document: Document) -> Iterator[str]:
 def _places(document: Document) -> Iterator[str]:
     """Find what is said of hosts that the plan doesn't have, or not in the order of its hosts."""
     pairs = _pairs(document)
+    for host in document["restores"].keys() - document["hosts"].keys():
+        yield _("$.{name}: the plan has no {host}").format(name="restores", host=host)
     for name in ("changes", "blind_spots"):
         here = [(item["host"], item["system"]) for item in document[name]]
         for host, system in dict.fromkeys(pair for pair in here if pair not in pairs):
@@ -105,13 +107,12 @@ def _derived(document: Document) -> Iterator[str]:
         name: max((s["status"] for s in about["systems"].values()), key=WORST.index)
         for name, about in hosts.items()
     }
-    digest = _sha256(
-        [
-            document["town"],
-            {name: about["key"] for name, about in hosts.items()},
-            [_meaning(document, *pair) for pair in sorted(_pairs(document))],
-        ]
-    )
+    means = [
+        document["town"],
+        {name: about["key"] for name, about in hosts.items()},
+        [_meaning(document, *pair) for pair in sorted(_pairs(document))],
+    ]
+    digest = _sha256(means + [document["restores"]] * bool(document["restores"]))
     about = [document[key] for key in ("commit", "tools", "created", "expires")]
     seal = _sha256([digest, *about, document["authors"], document["journal"]])
     found = {

@@ -157,12 +157,12 @@ def _inside(host: Host) -> Machine:
 
 def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
     """Return a switch; what its ports lead to is plugged in, where that is declared."""
-    ports: Mapping[str, Any] = host.vars.get("ports", {})
-    ends = {p["name"]: p["to"].split(" ")[0] for p in host.vars["switch"]["ports"]}
+    ports: list[dict[str, Any]] = host.vars["switch"]["ports"]
+    ends = {port["name"]: port["to"].split(" ")[0] for port in ports}
     leads = {port: machines[name] for port, name in ends.items() if name in machines}
     cables = tuple((port, other.name, other.ports[0].name) for port, other in leads.items())
-    platform = host.vars["platform"]
-    return replace(machines[host.name], platform=platform, card=",".join(ports), cables=cables)
+    card, platform = ",".join(port["name"] for port in ports), host.vars["platform"]
+    return replace(machines[host.name], platform=platform, card=card, cables=cables)
 
 
 def _outside(host: Host) -> Machine:

@@ -24,14 +24,19 @@ def passwords(vars):
 
 @pytest.fixture
 def ask(vars, town):
-    """Ask the server over TLS, its certificate checked, as ``role``; the password goes by stdin."""
+    """Ask the server over TLS, its certificate checked, as ``role``.
+
+    The password goes by standard input into a private file in memory: psql takes none otherwise
+    that no list of processes shows.
+    """
 
     def ask(role, password, database, sql="SELECT 1", tls="verify-full"):
         server = f"host={vars['ansible_host']} dbname={database} user={role} sslmode={tls}"
         psql = shlex.join(["psql", "-XqAtw", server, "-c", sql])
         command = (
-            "read -r PGPASSWORD; PGSSLROOTCERT=$(echo /etc/postgresql/*/main/server.crt); "
-            f"export PGPASSWORD PGSSLROOTCERT; exec {psql}"
+            "export PGSSLROOTCERT=$(echo /etc/postgresql/*/main/server.crt); "
+            "export PGPASSFILE=$(mktemp -p /dev/shm); trap 'rm -f $PGPASSFILE' EXIT; "
+            rf"sed 's/[:\\]/\\&/g; s/^/*:*:*:*:/' >$PGPASSFILE; {psql}"
         )
         return subprocess.run(
             ["ssh", "-F", town["ssh_config"], vars["inventory_hostname"], command],

@@ -8,10 +8,11 @@ import re
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from devices import console, eapi, terminal, uplink
+from devices import console, uplink
 from devices.device import Device
 
 MODELS: dict[str, dict[str, Any]] = {
@@ -19,9 +20,16 @@ MODELS: dict[str, dict[str, Any]] = {
         "model": "WS-C2960X-24TS-L",
         "maker": "FOC",
         "ports": "GigabitEthernet1/0/1-24,TenGigabitEthernet1/0/1-2",
+        "face": "devices.terminal",
         "tcp": 22,
     },
-    "eos": {"model": "DCS-7010TX-48", "maker": "JPE", "ports": "Ethernet1-24", "tcp": 443},
+    "eos": {
+        "model": "DCS-7010TX-48",
+        "maker": "JPE",
+        "ports": "Ethernet1-24",
+        "face": "devices.eapi",
+        "tcp": 443,
+    },
 }
 """What a new device of a platform is like: ``maker`` begins its serial number."""
 
@@ -50,7 +58,7 @@ async def run(arguments: Namespace) -> None:
     device.minute = arguments.minute
     device.known_as = arguments.known_as or arguments.address
     port = MODELS[arguments.platform]["tcp"] if arguments.port is None else arguments.port
-    face: Any = terminal if arguments.platform == "ios" else eapi
+    face = import_module(MODELS[arguments.platform]["face"])  # each a second of imports
     servers = [await console.serve(device), await face.serve(device, arguments.address, port)]
     where = servers[1].sockets[0].getsockname()
     print(

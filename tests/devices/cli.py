@@ -99,8 +99,10 @@ class Cli:
             await self.ask(prompt["text"])
         if said := faults.find("say", line):
             return str(said["text"])
-        partial = faults.find("partial", line)
-        self.budget = partial["lines"] if partial else None
+        if partial := faults.find("partial", line):
+            self.budget = partial["lines"]
+        elif not self.cursor:
+            self.budget = None
         answer = await self._execute(line)
         if drop:
             raise DroppedError
@@ -131,7 +133,7 @@ class Cli:
             first = next((n for n, line in enumerate(lines) if re.search(pattern, line)), None)
             lines = lines[first:] if first is not None else []
         elif "section".startswith(kind):
-            lines = _section(lines, pattern)
+            lines = section(lines, pattern)
         else:
             raise RefusedError(self.refusal(CliError("invalid", f"| {kind}", 2)))
         return "".join(f"{line}\n" for line in lines)
@@ -173,7 +175,7 @@ class Cli:
         self.cursor = None
 
 
-def _section(lines: list[str], pattern: str) -> list[str]:
+def section(lines: list[str], pattern: str) -> list[str]:
     """Return the lines that match, each with the lines below it."""
     out: list[str] = []
     inside = False

@@ -12,6 +12,7 @@ from devices.passwords import seal
 from devices.words import numbers, ranges
 
 Key = tuple[int, tuple[str, ...]]
+ALL_VLANS = "1-4094"
 STEP = 10  # between two numbered lines
 
 
@@ -63,10 +64,10 @@ class Config:
             if (found := re.fullmatch(pattern, node.text))
         ]
 
+    __hash__ = None
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Config) and self.lines() == other.lines()
-
-    __hash__ = None  # type: ignore[assignment]
 
     def _lines(self, node: Node, mode: str, depth: int) -> Iterator[str]:
         shown = [*node.children.values()]
@@ -152,9 +153,7 @@ class Cursor:
                     _number(node, match)
                     continue
                 key = (rule.place, _key(match, words))
-                child = self._set(
-                    node, key, match, text or " ".join(_value(node, key, words, match))
-                )
+                child = self._set(node, key, match, text or self._value(node, key, words, match))
                 inside.append(child)
         if rule.mode:
             self.stack.append((rule.mode, inside))
@@ -169,6 +168,21 @@ class Cursor:
         child = node.children.setdefault(key, Node(rule))
         child.text = text
         return child
+
+    def _value(self, node: Node, key: Key, words: tuple[str, ...], match: Match) -> str:
+        """Return the line as the device keeps it."""
+        if match.rule.secret:
+            return " ".join(seal(words, match.rule.secret))
+        verb = words[len(key[1])] if len(words) > len(key[1]) else ""
+        if verb in ("add", "remove"):
+            before = node.children[key].text.split()[-1] if key in node.children else ALL_VLANS
+            old = set() if before == "none" else numbers(before)
+            given = numbers(words[-1])
+            left = self.config.grammar.types["VLANS"](
+                ranges(old | given if verb == "add" else old - given)
+            )
+            return " ".join([*key[1], "all" if left == ALL_VLANS else left or "none"])
+        return " ".join(words)
 
     def _negate(self, node: Node, match: Match, key: Key) -> None:
         rule = match.rule
@@ -204,20 +218,6 @@ def _key(match: Match, words: tuple[str, ...]) -> tuple[str, ...]:
     return words if "many" in match.rule.flags else match.key
 
 
-def _value(node: Node, key: Key, words: tuple[str, ...], match: Match) -> tuple[str, ...]:
-    """Return the words of the line as the device keeps them."""
-    if match.rule.secret:
-        return seal(words, match.rule.secret)
-    stem, rest = words[: len(key[1])], words[len(key[1]) :]
-    if rest[:1] in (("add",), ("remove",)):
-        before = node.children[key].text.split()[-1] if key in node.children else "1-4094"
-        old = set() if before == "none" else numbers(before)
-        new = old | numbers(rest[1]) if rest[0] == "add" else old - numbers(rest[1])
-        text = ranges(new) or "none"
-        return (*stem, "all" if text == "1-4094" else text)
-    return words
-
-
 def _number(node: Node, match: Match) -> None:
     """Put a numbered line in its place; a line that is there already stays where it is."""
     has_number = match.words[0].isdigit()
@@ -232,14 +232,14 @@ def _number(node: Node, match: Match) -> None:
 def _block(match: Match, more: Iterator[str]) -> str:
     """Return the line with its text: up to a delimiter on the line, else up to EOF."""
     head, rest = " ".join(match.key), " ".join(match.words[len(match.key) :])
-    mark = "\nEOF" if not rest else "^C" if rest.startswith("^C") else rest[0]
+    mark = "\nEOF\n" if not rest else "^C" if rest.startswith("^C") else rest[0]
     text = rest.removeprefix(mark)
-    while mark not in text:
+    while mark not in text + "\n":
         try:
             text += "\n" + next(more)
         except StopIteration:
             raise CliError("unfinished", f"{head} {rest}") from None
-    text = text.partition(mark)[0]
+    text = (text + "\n").partition(mark)[0]
     return f"{head} ^C{text}^C" if rest else f"{head}{text}\nEOF"
 
 

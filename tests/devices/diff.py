@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterator
 
 Path = tuple[str, ...]
@@ -26,7 +27,7 @@ def paths(text: str) -> list[Path]:
         bare = line.strip()
         if not bare or bare == "end" or bare.startswith(("!", "version ")):
             continue
-        if bare.startswith("banner "):
+        if re.match(r"banner \S+ \S", bare):
             bare = _banner(bare, lines)
         depth = len(line) - len(line.lstrip())
         depths = [(d, words) for d, words in depths if d < depth] + [(depth, bare)]

@@ -18,6 +18,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from devices.access import admits
 from devices.cli import Answer, RefusedError
 from devices.device import Device, write
 from devices.eos import EosCli
@@ -92,7 +93,7 @@ class Eapi:
         """Answer requests until the other side leaves."""
         self.open.add(writer)
         try:
-            while True:
+            while admits(self.device, writer.get_extra_info("peername")[0]):
                 head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
                 fields = {k.lower(): v.strip() for k, _, v in (x.partition(":") for x in head[1:])}
                 body = await reader.readexactly(int(fields.get("content-length", 0)))

@@ -15,7 +15,7 @@ empty line is where the device prints a ``!``. After ``;`` come the rule's prope
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -89,6 +89,10 @@ class Match(NamedTuple):
     values: tuple[str, ...]  # the words that are of a type
 
 
+State = tuple[Rule, Pattern, tuple[tuple[Leaf, str], ...]]
+"""A rule that fits so far: what is left of its pattern, and the words."""
+
+
 @cache
 def heads(pattern: Pattern) -> tuple[tuple[Leaf | None, Pattern], ...]:
     """Return what may come first in ``pattern`` with what follows; None where it may end."""
@@ -108,6 +112,7 @@ class Grammar:
         self.ports = ports
         text = (FOLDER / f"{platform}.grammar").read_text(encoding="utf-8")
         self.indent = 1  # of a section's lines
+        least = 2  # numbers that make a range
         self.always = [f"interface {port}" for port in ports]
         names: list[str] = []  # kinds of interfaces
         mode, group = "", 0
@@ -118,6 +123,8 @@ class Grammar:
                 names = line.split()[1:]
             elif line.startswith("indent:"):
                 self.indent = int(line.split()[1])
+            elif line.startswith("ranges:"):
+                least = int(line.split()[1])
             elif line.startswith("always:"):
                 self.always.append(line.removeprefix("always:").strip())
             elif not line.startswith((" ", "#")):
@@ -126,7 +133,7 @@ class Grammar:
                 rules = self.modes.setdefault(mode, [])
                 numbered = [r.place for r in rules if r.sequence and "; sequence" in line]
                 rules.append(rule(line.strip(), (numbered or [place])[0], group))
-        self.types = types(names, ports)
+        self.types = types(names, ports, least)
 
     def match(self, mode: str, line: str, *, abbreviate: bool = True) -> Match:
         """Understand ``line`` as a line of ``mode``, with a ``no`` before it or not.
@@ -147,27 +154,13 @@ class Grammar:
                 raise error from None
 
     def _match(self, mode: str, line: str, *, sign: str, abbreviate: bool) -> Match:
-        alive: list[tuple[Rule, Pattern, tuple[tuple[Leaf, str], ...]]] = [
-            (rule, rule.pattern, ()) for rule in self.modes[mode]
-        ]
+        alive: list[State] = [(rule, rule.pattern, ()) for rule in self.modes[mode]]
         for word in re.finditer(r"\S+", line):
-            if "LINE" in {h.kind for _, p, _ in alive for h, _ in heads(p) if h} and not any(
-                h.word.lower() == word[0].lower()
-                for _, p, _ in alive
-                for h, _ in heads(p)
-                if h and not h.kind
-            ):
-                rest = line[word.start() :]
-                alive = [
-                    (rule, after, (*got, (head, rest)))
-                    for rule, pattern, got in alive
-                    for head, after in heads(pattern)
-                    if head and head.kind == "LINE"
-                ]
+            alive = self._step(alive, word[0], line, word.start(), abbreviate)
+            if alive[0][2][-1][0].kind == "LINE":  # it took all that is left
                 break
-            alive = self._step(alive, word[0], abbreviate, line, word.start())
         for rule, pattern, got in alive:
-            ends = any(not head or (sign and not head.key) for head, _ in heads(pattern))
+            ends = any(not leaf or (sign and not leaf.key) for leaf, _ in heads(pattern))
             by_number = sign and rule.sequence and len(got) == 1 and got[0][1].isdigit()
             if ends or by_number:
                 return Match(
@@ -179,31 +172,38 @@ class Grammar:
                 )
         raise CliError("incomplete", line, len(line))
 
-    def _step(self, alive: list, word: str, abbreviate: bool, line: str, at: int) -> list:
-        """Return what is left of ``alive`` after ``word``: itself, of a type, or abbreviated."""
-        options = [(r, h, rest, got) for r, p, got in alive for h, rest in heads(p) if h]
-        exact = [
-            (r, rest, (*got, (h, h.word)))
-            for r, h, rest, got in options
-            if not h.kind and h.word.lower() == word.lower()
-        ]
-        typed = [
-            (r, rest, (*got, (h, value)))
-            for r, h, rest, got in options
-            if h.kind and (value := self.types[h.kind](word)) is not None
-        ]
+    def _step(
+        self, alive: list[State], word: str, line: str, at: int, abbreviate: bool
+    ) -> list[State]:
+        """Return what fits after ``word``: itself, or the rest of the line, a type, a beginning."""
+        options = [(r, leaf, rest, got) for r, p, got in alive for leaf, rest in heads(p) if leaf]
+
+        def take(value: Callable[[Leaf], str | None]) -> list[State]:
+            return [
+                (r, rest, (*got, (leaf, text)))
+                for r, leaf, rest, got in options
+                if (text := value(leaf)) is not None
+            ]
+
+        small = word.lower()
+        exact = take(lambda leaf: _literal(leaf, leaf.word.lower() == small))
+        if not exact and (rest := take(lambda leaf: line[at:] if leaf.kind == "LINE" else None)):
+            return rest
+        typed = take(lambda leaf: self.types[leaf.kind](word) if leaf.kind else None)
         if exact or typed:
             return exact + typed
-        short = [
-            o
-            for o in options
-            if abbreviate and not o[1].kind and o[1].word.lower().startswith(word.lower())
-        ]
-        if not short:
+        begun = take(
+            lambda leaf: _literal(leaf, abbreviate and leaf.word.lower().startswith(small))
+        )
+        if not begun:
             raise CliError("invalid", line, at)
-        if len({head.word for _, head, _, _ in short}) > 1:
+        if len({got[-1][1] for _, _, got in begun}) > 1:
             raise CliError("ambiguous", line, at)
-        return [(r, rest, (*got, (h, h.word))) for r, h, rest, got in short]
+        return begun
+
+
+def _literal(leaf: Leaf, fits: bool) -> str | None:
+    return leaf.word if fits and not leaf.kind else None
 
 
 def rule(text: str, place: int = 0, group: int = 0) -> Rule:
@@ -236,11 +236,8 @@ def _parse(text: str, *, key: bool) -> Pattern:
                 yield tuple(items)
                 items = []
             else:
-                items.append(
-                    Leaf(
-                        token if token.isupper() and token[0] != "'" else "", token.strip("'"), key
-                    )
-                )
+                kind = token if token.isupper() and token[0] != "'" else ""
+                items.append(Leaf(kind, token.strip("'"), key))
         yield tuple(items)
 
     return next(branch(""))

@@ -34,10 +34,13 @@ def seal(words: tuple[str, ...], kind: str) -> tuple[str, ...]:
 def fits(password: str, kept: str) -> bool:
     """Return whether ``password`` is the one whose hash is ``kept``."""
     scheme = kept.split("$")[1] if kept.count("$") > 1 else ""
-    if scheme in ("8", "9"):
-        made = cisco(password, scheme, kept.split("$")[2])
-    else:
-        made = crypt.crypt(password, kept)
+    try:
+        if scheme in ("8", "9"):
+            made = cisco(password, scheme, kept.split("$")[2])
+        else:
+            made = crypt.crypt(password, kept)
+    except OSError:  # it is no hash
+        return False
     return hmac.compare_digest(made, kept)
 
 

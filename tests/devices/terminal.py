@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import re
+import socket
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import asyncssh
 
+from devices.access import admits
 from devices.cli import Answer, Cli, RefusedError
 from devices.device import Device
 from devices.faults import DroppedError
 from devices.ios import IosCli
 
 MORE = " --More-- "
-POLL_SECONDS = 0.2
 
 
 class Terminal:
@@ -120,6 +124,21 @@ class Server(asyncssh.SSHServer):
 
     def __init__(self, device: Device, levels: dict[str, int]) -> None:
         self.device, self.levels = device, levels
+        self.connection: Any = None
+
+    def connection_made(self, conn: asyncssh.SSHServerConnection) -> None:
+        """Remember it."""
+        self.connection = conn
+
+    def begin_auth(self, username: str) -> bool:
+        """Everybody has to prove who they are."""
+        self._try_again()
+        return True
+
+    def _try_again(self) -> None:
+        # paramiko asks for the service anew for each way to log in, which devices take and
+        # asyncssh takes only once.
+        self.connection._next_service = b"ssh-userauth"
 
     def password_auth_supported(self) -> bool:
         """Only passwords: IOS 15.2 knows no keys but RSA."""
@@ -127,6 +146,7 @@ class Server(asyncssh.SSHServer):
 
     def validate_password(self, username: str, password: str) -> bool:
         """Check it as ``login local`` does."""
+        self._try_again()
         level = self.device.login(username, password)
         if level is not None:
             self.levels[username] = level
@@ -143,27 +163,43 @@ def host_key(path: Path) -> asyncssh.SSHKey:
     return asyncssh.read_private_key(str(path))
 
 
-async def serve(device: Device, address: str, port: int) -> asyncssh.SSHAcceptor:
+@dataclass
+class Listener:
+    """What accepts logins, for as long as somebody holds it."""
+
+    sockets: list[socket.socket]
+    task: asyncio.Task[None]
+
+
+async def serve(device: Device, address: str, port: int) -> Listener:
     """Accept logins and files; a fault has it show another key than the one it is known by."""
     key, other = host_key(device.folder / "host_key"), asyncssh.generate_private_key("ssh-rsa")
     levels: dict[str, int] = {}
+    running: set[asyncio.Task[None]] = set()
 
     async def shell(process: asyncssh.SSHServerProcess[str]) -> None:
         level = levels.get(process.get_extra_info("username"), 1)
         await Terminal(process, device, level).run()
 
-    acceptor = await asyncssh.create_server(
-        lambda: Server(device, levels), address, port,
-        server_host_keys=[key], process_factory=shell, line_editor=False, encoding="utf-8",
-        sftp_factory=lambda channel: Flash(channel, device), allow_scp=True,
-        reuse_address=True,
-    )  # fmt: skip
+    async def talk(connection: socket.socket) -> None:
+        if not admits(device, connection.getpeername()[0]):
+            connection.close()
+            return
+        shown = other if device.faults.find("host-key") else key
+        with suppress(asyncssh.Error, OSError):  # whoever it was left again
+            await asyncssh.run_server(
+                connection, server_factory=lambda: Server(device, levels), server_host_keys=[shown],
+                process_factory=shell, line_editor=False, encoding="utf-8",
+                sftp_factory=lambda channel: Flash(channel, device), allow_scp=True,
+            )  # fmt: skip
 
-    async def watch() -> None:
+    async def accept() -> None:
         while True:
-            await asyncio.sleep(POLL_SECONDS)
-            changed = device.faults.find("host-key")
-            acceptor.update(server_host_keys=[other if changed else key])
+            connection, _ = await asyncio.get_running_loop().sock_accept(listener)
+            task = asyncio.create_task(talk(connection))
+            running.add(task)
+            task.add_done_callback(running.discard)
 
-    acceptor.watch = asyncio.create_task(watch())  # type: ignore[attr-defined]
-    return acceptor
+    listener = socket.create_server((address, port))
+    listener.setblocking(False)
+    return Listener([listener], asyncio.create_task(accept()))

@@ -9,15 +9,17 @@ from collections.abc import Callable
 Canonical = Callable[[str], str | None]
 
 
-def ranges(numbers: set[int]) -> str:
-    """Return ``{1, 2, 3, 7}`` as ``1-3,7``."""
-    out: list[list[int]] = []
+def ranges(numbers: set[int], least: int = 2) -> str:
+    """Return ``{1, 2, 3, 7}`` as ``1-3,7``; a range is of ``least`` numbers or more."""
+    runs: list[list[int]] = []
     for number in sorted(numbers):
-        if out and out[-1][1] == number - 1:
-            out[-1][1] = number
+        if runs and runs[-1][-1] == number - 1:
+            runs[-1].append(number)
         else:
-            out.append([number, number])
-    return ",".join(str(a) if a == b else f"{a}-{b}" for a, b in out)
+            runs.append([number])
+    return ",".join(
+        f"{run[0]}-{run[-1]}" if len(run) >= least else ",".join(map(str, run)) for run in runs
+    )
 
 
 def numbers(text: str) -> set[int]:
@@ -29,11 +31,15 @@ def numbers(text: str) -> set[int]:
     return found
 
 
-def _vlans(word: str) -> str | None:
-    if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", word):
-        return None
-    found = numbers(word)
-    return ranges(found) if found and min(found) >= 1 and max(found) <= 4094 else None
+def _vlans(least: int) -> Canonical:
+    def canonical(word: str) -> str | None:
+        if not re.fullmatch(r"\d+(-\d+)?(,\d+(-\d+)?)*", word):
+            return None
+        found = numbers(word)
+        inside = found and min(found) >= 1 and max(found) <= 4094
+        return ranges(found, least) if inside else None
+
+    return canonical
 
 
 def _address(make: Callable[[str], object]) -> Canonical:
@@ -63,7 +69,6 @@ TYPES: dict[str, Canonical] = {
     "FILE": _like(r"\w+:\S*"),
     "PREFIX": _prefix,
     "TIME": _like(r"\d+:\d+:\d+"),
-    "VLANS": _vlans,
 }
 """The types that are the same on every device."""
 
@@ -109,8 +114,14 @@ class Names:
         return canonical
 
 
-def types(kinds: list[str], ports: list[str]) -> dict[str, Canonical]:
-    """Return all types of a device: PORT, PORTS, INTERFACE, and one for each kind."""
-    names = Names(kinds, ports)
-    own = {"PORT": names.port, "PORTS": names.ports, "INTERFACE": names.interface}
+def types(kinds: list[str], ports: list[str], least: int) -> dict[str, Canonical]:
+    """Return all types of a device: of VLANs, PORT, PORTS, INTERFACE, and one for each kind."""
+    names, vlans = Names(kinds, ports), _vlans(least)
+    own: dict[str, Canonical] = {
+        "VID": lambda word: vlans(word) if word.isdigit() else None,
+        "VLANS": vlans,
+        "PORT": names.port,
+        "PORTS": names.ports,
+        "INTERFACE": names.interface,
+    }
     return TYPES | own | {kind.upper(): names.of_kind(kind) for kind in kinds}

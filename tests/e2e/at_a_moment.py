@@ -66,9 +66,9 @@ def before_confirming(act):
     original = NapalmEngine._confirm
 
     @wraps(original)
-    def confirm(*arguments):
+    def confirm(*arguments, **options):
         act()
-        return original(*arguments)
+        return original(*arguments, **options)
 
     NapalmEngine._confirm = confirm
 

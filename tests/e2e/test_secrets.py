@@ -5,7 +5,6 @@ WireGuard key is changed by hand. They are applied, and looked for everywhere; t
 are put back.
 """
 
-import json
 import os
 import secrets
 import tempfile
@@ -25,6 +24,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from kahya.inventory import load
+from kahya.plan import store
 from kahya.redact import redact
 
 pytestmark = pytest.mark.usefixtures("bring_up")
@@ -86,13 +86,15 @@ def key_pair(address):
 
 
 class Processes:
-    """Looks at the command line and environment of each process of this machine and its hosts.
+    """Looks at the command line and environment of what runs on the hosts and what we started.
 
-    The hosts are containers, so what runs on them is among the processes of the machine.
+    The hosts are containers, so what runs on them is among the processes of the machine, in a
+    space of their own; what we started has ``mark`` in its environment.
     """
 
-    def __init__(self, wanted):
-        self.wanted, self.found, self.done = wanted, set(), Event()
+    def __init__(self, wanted, mark):
+        self.wanted, self.mark, self.found, self.done = wanted, str(mark), set(), Event()
+        self.spaces = {on(host, "readlink /proc/1/ns/pid").strip() for host in HOSTS}
         self.thread = Thread(target=self._watch, daemon=True)
 
     def __enter__(self):
@@ -112,11 +114,16 @@ class Processes:
                     self._look(name)
 
     def _look(self, number):
-        for kind in ("cmdline", "environ"):
-            try:
-                text = Path(f"/proc/{number}/{kind}").read_bytes().decode(errors="replace")
-            except OSError:  # it has ended
-                continue
+        process = Path("/proc", number)
+        kinds = ("cmdline", "environ")
+        try:
+            space = str((process / "ns/pid").readlink())
+            texts = [(process / kind).read_bytes().decode(errors="replace") for kind in kinds]
+        except OSError:  # it has ended
+            return
+        if space not in self.spaces and self.mark not in texts[1]:
+            return
+        for kind, text in zip(kinds, texts, strict=True):
             if words := found_in(text, self.wanted):
                 shown = redact(text.replace("\0", " "), tuple(words))
                 self.found.add(f"{kind}: {shown[:200]}")
@@ -127,13 +134,10 @@ class Admin:
 
     def __init__(self, checkout, folder):
         self.checkout, self.folder, self.said = checkout, folder, ""
-        # Short, for ssh's sockets; and apart, so that what is left behind can be told.
-        self.temporary = Path(tempfile.mkdtemp(prefix="kahya-", dir="/tmp"))
 
     def kahya(self, *words, codes=(0,)):
-        environment = os.environ | {"TMPDIR": str(self.temporary)}
         command = [ROOT / ".venv/bin/kahya", *words, "--lang=en", "-i", TOWN]
-        done = run(*command, cwd=self.checkout, env=environment)
+        done = run(*command, cwd=self.checkout)
         self.said += done.stdout + done.stderr
         assert done.returncode in codes, done.stdout + done.stderr
         return done
@@ -188,24 +192,32 @@ def on_host(host, wanted):
     return done.stdout.split()
 
 
-def test_the_search_finds_what_is_there(tmp_path):
+@pytest.fixture
+def temporary(monkeypatch):
+    """The folder for passing files: empty, so that what is left behind can be told."""
+    with tempfile.TemporaryDirectory(prefix="kahya-", dir="/tmp") as folder:  # short, for ssh
+        monkeypatch.setenv("TMPDIR", folder)
+        yield Path(folder)
+
+
+def test_the_search_finds_what_is_there(tmp_path, temporary):
     """Nothing below would mean anything otherwise."""
     canary = secrets.token_urlsafe(24)
     (tmp_path / "a/b").mkdir(parents=True)
     (tmp_path / "a/b/log").write_text(f"password={canary}\n", encoding="utf-8")
     assert [found_in(text, {canary}) for text in files_below(tmp_path).values()] == [{canary}]
-    with Processes({canary}) as processes:
-        on("pc-merkez", f"sleep 0.2; : {canary}")
+    with Processes({canary}, temporary) as processes:
+        on("db-merkez", f"sleep 0.2; : {canary}")
         run("sleep", "0.2", env=os.environ | {"WORD": canary})
-        on("pc-merkez", f"logger {canary}; echo {canary} >/var/tmp/canary")
+        on("db-merkez", f"logger {canary}; echo {canary} >/var/tmp/canary")
     assert "cmdline: sh -c sleep 0.2; : ******** " in processes.found, "on the host itself"
     assert any(what.startswith("environ: ") for what in processes.found)
-    found = on_host("pc-merkez", {canary})
-    on("pc-merkez", "rm /var/tmp/canary")
+    found = on_host("db-merkez", {canary})
+    on("db-merkez", "rm /var/tmp/canary")
     assert {"journal", "/var/tmp/canary"} <= set(found)
 
 
-def test_no_secret_leaves_its_place(clone, tmp_path):
+def test_no_secret_leaves_its_place(clone, tmp_path, temporary):
     clone, new = clone
     former = b64encode(secrets.token_bytes(32)).decode()
     people = [(PEOPLE / name).read_text("utf-8") for name in SIGNERS]
@@ -214,17 +226,17 @@ def test_no_secret_leaves_its_place(clone, tmp_path):
     run("scripts/lab", "exec", "gw-fen", "sh", "-c", f"cat >{KEY}", input=f"{former}\n")
     admin = Admin(clone, tmp_path / "shown")
     admin.folder.mkdir()
-    with Processes(wanted) as processes:
+    with Processes(wanted, temporary) as processes:
         admin.plan("plan.json")
         admin.apply("plan.json")
-        plan = json.loads((admin.folder / "plan.json").read_text("utf-8"))
+        plan = store.read(admin.folder / "plan.json")
         for words in LOOKS:
-            admin.kahya(*(word.format(plan=plan["id"], folder=admin.folder) for word in words))
-    changed = {change["resource"] for change in plan["changes"]}
+            admin.kahya(*(word.format(plan=plan.id, folder=admin.folder) for word in words))
+    changed = {change.resource for change in plan.changes}
     assert changed >= CHANGED, changed
     assert processes.found == set()
     assert found_in(admin.said, wanted) == set()
-    assert not [*admin.temporary.iterdir()]
+    assert not [*temporary.iterdir()]
     for folder in (admin.folder, ROOT / ".kahya/ornek", Path.home() / ".ansible"):
         for path, text in files_below(folder).items():
             assert found_in(text, wanted) == set(), path

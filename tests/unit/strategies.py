@@ -48,7 +48,9 @@ def plans(draw):
     tools = draw(st.dictionaries(TEXT, TEXT, max_size=3))
     made, ends = "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"
     authors = tuple(draw(st.lists(TEXT, max_size=2)))
-    return Plan("ornek", "c", tools, made, ends, by_host(found), authors, keys, draw(TEXT))
+    restores = {p.host: "0f" * 20 for p in found if draw(st.booleans())}
+    about = (tools, made, ends, by_host(found), authors, keys, draw(TEXT), restores)
+    return Plan("ornek", "c", *about)
 
 
 PLANS = plans()

@@ -1,5 +1,6 @@
 """Drift against the last applied commit, with a real repository and engines in memory."""
 
+import json
 import shutil
 import subprocess
 from dataclasses import replace
@@ -9,7 +10,7 @@ import pytest
 
 from kahya import workflow
 from kahya.checkout import commit
-from kahya.finding import NEVER, UNCOMPARED
+from kahya.finding import NEVER, RESTORED, UNCOMPARED
 from kahya.inventory import load
 from kahya.journal import Journal
 from kahya.model import Change, HostPlan
@@ -88,9 +89,12 @@ class Estate:
         assert "base_timezone: Europe/Istanbul" in text
         file.write_text(text.replace("Europe/Istanbul", zone), encoding="utf-8")
 
-    def applied(self, commit, host, status="applied", resources=(), approver="ayse@ornek.bel.tr"):
+    def applied(
+        self, commit, host, status="applied", resources=(), approver="ayse@ornek.bel.tr", **document
+    ):
         """Write down what an apply does."""
         about = {"approvals": [{"approver": approver}], "break_glass": "", "by": "can"}
+        about["document"] = json.dumps(document)
         run = self.journal.record("started", "plan-1", about).number
         done = [{"id": r, "resource": r, "action": "update"} for r in resources]
         data = {"run": run, "host": host, "system": "base", "status": status, "commit": commit}
@@ -137,6 +141,19 @@ def test_what_left_the_applied_commit_is_drift_without_a_second_plan(estate):
     assert finding.since == look.plan.created
     assert finding.approved_by.approvers == ("ayse@ornek.bel.tr",)
     assert finding.document["approved_by"]["plan"] == "plan-1"
+
+
+def test_what_was_restored_is_drift_and_says_so(estate):
+    head = git(estate.root, "rev-parse", "HEAD")
+    estate.applied(head, "pc-fen", resources=["motd"], restores={"pc-fen": "0f" * 20})
+    estate.applied(head, "pc-merkez", resources=["motd"], restores={"pc-fen": "0f" * 20})
+    for host in ("pc-fen", "pc-merkez"):
+        estate.reality[host]["motd"] = "older"
+    kinds, _look = estate.look()
+    assert kinds == {
+        ("pc-fen", "motd"): ("drift", RESTORED),
+        ("pc-merkez", "motd"): ("drift", ""),
+    }
 
 
 def test_drift_and_pending_on_one_host(estate):

@@ -43,6 +43,39 @@ def test_every_problem_is_reported(case, town):
         assert any(place in line and words in line for line in shown), "\n".join(shown)
 
 
+def test_management_may_have_a_subnet_of_its_own(town):
+    """The gateway then has an interface there, and is the switches' way out by that address."""
+    for file, old, new in (
+        (
+            "group_vars/all/network.yml",
+            "    bos: {",
+            "    yonetim: {id: 90, title: Yönetim}\n    bos: {",
+        ),
+        ("group_vars/all/network.yml", "    vlan: ofis\n", "    vlan: yonetim\n"),
+        ("group_vars/all/network.yml", "trunk: [ofis, telefon", "trunk: [yonetim, ofis, telefon"),
+        ("group_vars/depo.yml", "    ofis:", "    yonetim: 10.20.90.0/26\n    ofis:"),
+        (
+            "host_vars/gw-depo/main.yml",
+            "  wan0",
+            "  lan0.90: {address: 10.20.90.62/26, zone: lan}\n  wan0",
+        ),
+        ("hosts.yml", "sw-ios: {ansible_host: 10.20.1.2}", "sw-ios: {ansible_host: 10.20.90.2}"),
+        ("hosts.yml", "sw-eos: {ansible_host: 10.20.1.3}", "sw-eos: {ansible_host: 10.20.90.3}"),
+        (
+            "hosts.yml",
+            "sw-junos: {ansible_host: 10.20.1.4}",
+            "sw-junos: {ansible_host: 10.20.90.4}",
+        ),
+    ):
+        change(town, {"file": file, "replace": [old, new]})
+    found, problems = examine(town)
+    assert problems == []
+    management = found.hosts["sw-ios"].vars["switch"]["management"]
+    assert (management["address"], management["prefix"]) == ("10.20.90.2", 26)
+    assert management["gateway"] == "10.20.90.62"
+    assert management["vlan"]["id"] == 90
+
+
 def test_keys_in_the_form_of_a_device_are_secrets_too(town):
     found, _ = examine(town)
     for host in (h for h in found.hosts.values() if "switches" in h.groups):

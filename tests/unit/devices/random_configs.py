@@ -44,6 +44,7 @@ def _word(dice: Random, leaf: Leaf, grammar: Grammar) -> str:
     kinds = {
         "": leaf.word,
         "NUM": str(number),
+        "VID": str(number),
         "DECIMAL": f"{number}.50",
         "IP": address,
         "PREFIX": f"{address}/24",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -20,6 +21,7 @@ from hypothesis import assume, given, settings
 from random_configs import random_config, random_line
 
 CASES = yaml.safe_load((Path(__file__).with_name("cases.yml")).read_text())
+GOLDEN = Path(__file__).resolve().parents[2] / "golden" / "network"
 PORTS = {
     "ios": [f"GigabitEthernet1/0/{n}" for n in range(1, 4)],
     "eos": [f"Ethernet{n}" for n in range(1, 4)],
@@ -42,6 +44,17 @@ def test_what_is_typed(case: dict[str, Any], tmp_path: Path) -> None:
     ]
     assert [text.rstrip("\n") for text in words] == case.get("refused", [])
     assert shown(config) == case["shown"].splitlines()
+
+
+@pytest.mark.parametrize("platform", sorted(GRAMMARS))
+def test_the_templates_write_what_the_device_shows(platform: str) -> None:
+    text = (GOLDEN / f"{platform}.conf").read_text(encoding="utf-8")
+    ports = re.findall(r"^interface (\S*Ethernet\S+)$", text, re.MULTILINE)
+    config = Config(Grammar(platform, ports))
+    assert not config.load(text)
+    separators = ("!", "end")
+    intended = [line for line in text.splitlines() if line.strip() not in separators]
+    assert [line for line in config.lines() if line.strip() not in separators] == intended
 
 
 def shown(config: Config) -> list[str]:

@@ -1,63 +1,21 @@
-"""NAPALM's own drivers on the stand-ins: the whole life of a change, and what goes wrong."""
+"""NAPALM's own drivers on the stand-ins: the whole life of a change."""
 
 from __future__ import annotations
 
-import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
+import paramiko
 import pytest
+from life import HURRIED, NEW_VLAN, returns, running
 from napalm.base.exceptions import (
     ConnectionClosedException,
-    ConnectionException,
-    MergeConfigException,
 )
 from netmiko.exceptions import NetmikoAuthenticationException, ReadTimeout
-from pyeapi.eapilib import CommandError, EapiError
+from pyeapi.eapilib import EapiError
 from switches import FACTORY, Switch, switch
 
-HERE = Path(__file__).parent
-PLATFORMS = ("ios", "eos")
-NEW_VLAN = "vlan 20\n name misafir\n"
-FORCE = {"ios": " force", "eos": ""}
-HURRIED: dict[str, dict[str, float]] = {"ios": {"read_timeout_override": 2}, "eos": {}}
 MINUTE = 60  # seconds to the driver; to the IOS stand-in it lasts two
-
-
-@pytest.fixture(scope="module", params=PLATFORMS)
-def machine(request, tmp_path_factory) -> Iterator[Switch]:
-    with switch(request.param, tmp_path_factory.mktemp(request.param)) as machine:
-        machine.type_in("copy running-config flash:factory")
-        yield machine
-
-
-@pytest.fixture
-def device(machine: Switch) -> Iterator[Switch]:
-    """The device as it was delivered."""
-    yield machine
-    machine.faults()
-    for path in (machine.folder / "flash").glob("*_config.txt"):
-        path.unlink()
-    machine.type_in(f"configure replace flash:factory{FORCE[machine.platform]}; write; reload")
-
-
-def words_of(error: BaseException) -> str:
-    """Return what an error and those behind it say: NAPALM's own hides why."""
-    behind = error.__cause__ or error.__context__
-    return f"{error} {words_of(behind) if behind else ''}"
-
-
-def running(device: Switch) -> str:
-    return device.type_in("show running-config")
-
-
-def returns(seconds: float, device: Switch) -> bool:
-    """Wait until the VLAN is gone."""
-    until = time.monotonic() + seconds
-    while "misafir" in running(device) and time.monotonic() < until:
-        time.sleep(0.1)
-    return "misafir" not in running(device)
 
 
 def test_nobody_confirms_and_it_returns(device: Switch) -> None:
@@ -138,6 +96,16 @@ def test_who_may_log_in_is_who_the_running_configuration_names(device: Switch) -
     driver.close()
 
 
+def test_who_offers_a_key_first_gets_in_by_password(tmp_path: Path) -> None:
+    key = paramiko.RSAKey.generate(2048)
+    key.write_private_key_file(str(tmp_path / "key"))
+    with (
+        switch("ios", tmp_path / "sw") as device,
+        device.open(use_keys=True, key_file=str(tmp_path / "key")) as driver,
+    ):
+        assert driver.is_alive()["is_alive"]
+
+
 def test_secrets_are_hidden(device: Switch) -> None:
     with device.open() as driver:
         secret = next(line for line in running(device).splitlines() if "secret" in line)
@@ -156,82 +124,6 @@ def test_neighbours_are_what_is_plugged_in(device: Switch) -> None:
         device.type_in(f"conf t; interface {port}; shutdown; end")
         assert not driver.get_lldp_neighbors()
         assert not driver.get_interfaces()[port]["is_enabled"]
-
-
-def test_a_fault_says_something_else(device: Switch) -> None:
-    device.faults({"fault": "say", "command": "diff", "text": "%Error: no such luck\n" * 3})
-    with device.open() as driver:
-        driver.load_replace_candidate(config=NEW_VLAN)
-        assert "no such luck" in driver.compare_config()
-
-
-def test_a_fault_takes_part_of_it(device: Switch) -> None:
-    command = {"ios": "^copy .* running-config$", "eos": "^configure session [^ ]+$"}
-    device.faults({"fault": "partial", "command": command[device.platform], "lines": 1})
-    with device.open() as driver:
-        driver.load_merge_candidate(config=NEW_VLAN)
-        driver.commit_config()
-    assert "vlan 20" in running(device)
-    assert "misafir" not in running(device)
-
-
-def test_a_fault_drops_the_connection(device: Switch) -> None:
-    device.faults({"fault": "drop", "command": "show version", "times": 1})
-    driver = device.driver(**HURRIED[device.platform])
-    with pytest.raises((OSError, ReadTimeout, EapiError)):  # noqa: PT012 - either of them
-        driver.open()
-        driver.get_facts()
-    with device.open() as driver:
-        assert driver.get_facts()["hostname"] == "sw1"
-
-
-def test_a_fault_answers_late(device: Switch) -> None:
-    device.faults({"fault": "slow", "command": "show version", "seconds": 1, "times": 1})
-    began = time.monotonic()
-    with device.open() as driver:
-        driver.get_facts()
-    assert time.monotonic() - began > 1
-
-
-def test_a_fault_fills_the_flash(device: Switch) -> None:
-    device.faults({"fault": "full"})
-    with device.open() as driver, pytest.raises((MergeConfigException, CommandError)) as error:  # noqa: PT012
-        driver.load_merge_candidate(config=NEW_VLAN)
-        driver.commit_config()
-    words = {"ios": "Insufficient space", "eos": "No space left on device"}
-    assert words[device.platform] in str(error.value)
-    assert returns(0, device)
-
-
-def test_a_fault_shows_another_key(device: Switch) -> None:
-    strict = {}
-    if device.platform == "ios":
-        known = device.folder / "known_hosts"
-        key = (device.folder / "host_key.pub").read_text()
-        known.write_text(f"[127.0.0.1]:{device.port} {key}")
-        strict = {"ssh_strict": True, "alt_host_keys": True, "alt_key_file": str(known)}
-    with device.open(**strict):
-        pass
-    device.faults({"fault": "host-key"})
-    time.sleep(0.3)
-    with pytest.raises((ConnectionException, EapiError)) as error:
-        device.driver(**strict).open()
-    assert re.search("certificate verify failed|does not match", words_of(error.value))
-
-
-def test_a_fault_asks_what_nobody_expects(device: Switch) -> None:
-    with device.open(**HURRIED[device.platform]) as driver:
-        device.faults({"fault": "prompt", "command": "show version", "text": "Press RETURN "})
-        with pytest.raises((CommandError, ReadTimeout), match=r"Press RETURN|not detected"):
-            driver.get_facts()
-
-
-def test_a_fault_keeps_the_pages(tmp_path: Path) -> None:
-    with switch("ios", tmp_path, ports="GigabitEthernet1/0/1-24") as device:
-        device.faults({"fault": "paging"})
-        with device.open(**HURRIED["ios"]) as driver:  # noqa: SIM117 - it has to close
-            with pytest.raises(ReadTimeout):
-                driver.get_config()
 
 
 def test_ios_asks_before_a_user_goes_and_before_it_writes_a_file(tmp_path: Path) -> None:

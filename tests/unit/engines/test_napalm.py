@@ -7,10 +7,10 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
-from napalm.base.exceptions import ConnectionException, ReplaceConfigException
+from napalm.base.exceptions import CommitError, ConnectionException, ReplaceConfigException
 
 from kahya.engines import napalm, napalm_device
-from kahya.engines.base import Task
+from kahya.engines.base import Mandate, Task
 from kahya.engines.napalm_meaning import meaning
 from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.inventory import load
@@ -100,6 +100,21 @@ def test_nothing_is_committed_that_was_not_approved(engine):
     device = Device(candidate="router ospf\n ospf router-id 1.1.1.1\n")
     [outcome] = engine(device).apply(TOWN, [Task(ROUTING, (GATEWAY,))], {}, lambda *_: None)
     assert (outcome.status, outcome.applied, device.committed) == ("refused", (), False)
+
+
+def test_a_commit_that_is_refused_for_somebody_else_was_faster_is_not_waited_for(engine):
+    class Busy(Device):
+        def commit_config(self, message, revert_in):
+            self.config["running"] = "router bgp 1\n"
+            raise CommitError("running is not as it was")
+
+    made = engine(Busy(candidate="router ospf\n ospf router-id 1.1.1.1\n"))
+    task = Task(ROUTING, (GATEWAY,))
+    [plan] = made.plan(TOWN, [task], lambda *_: None)
+    approved = {("gw-fen", "routing"): Mandate(tuple(c.mark for c in plan.changes))}
+    [outcome] = made.apply(TOWN, [task], approved, lambda *_: None)
+    assert (outcome.status, outcome.applied) == ("failed", ())
+    assert "another configuration by now: running is not as it was" in outcome.reason
 
 
 def test_what_waits_for_its_confirmation_is_not_taken_for_done(engine):

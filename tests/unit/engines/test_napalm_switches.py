@@ -22,7 +22,7 @@ HERE = Path(__file__).parent
 DRIFT = yaml.safe_load((HERE / "network_drift.yml").read_text(encoding="utf-8"))
 FAULTS = yaml.safe_load((HERE / "network_faults.yml").read_text(encoding="utf-8"))
 LONG = os.environ.get("KAHYA_LONG")
-PATIENCE = 5  # seconds for a command of IOS; the faults "slow" are slower
+PATIENCE = 5  # seconds for an answer; the faults "slow" are slower
 PORT = {"ios": "GigabitEthernet1/0/1", "eos": "Ethernet1"}
 SECRETS = re.compile(r"gizli|parola|\$\d\$\w")
 
@@ -59,6 +59,12 @@ def settle(switch):
         time.sleep(0.5)
     if plan.changes:
         assert switch.apply(plan).status == "applied"
+
+
+def hasten(monkeypatch):
+    """Have the engine wait less for what doesn't come."""
+    for name in ("TIMEOUT_SECONDS", "READ_SECONDS"):
+        monkeypatch.setattr(napalm_device, name, PATIENCE)
 
 
 def another(switch, description="Zeynep"):
@@ -114,7 +120,7 @@ def test_what_was_changed_since_is_not_taken_back(switch):
 
 
 def test_a_change_that_cuts_the_path_is_gone_by_itself(switch, monkeypatch):
-    monkeypatch.setattr(napalm_device, "TIMEOUT_SECONDS", PATIENCE)
+    hasten(monkeypatch)
     plan, before = another(switch), switch.shows()
     gone = {"fault": "drop", "command": "^(terminal|enable|show version)"}
     commit = {"fault": "drop", "command": "configure replace|commit timer", "after": True}
@@ -131,7 +137,7 @@ def test_a_change_that_cuts_the_path_is_gone_by_itself(switch, monkeypatch):
 
 
 def test_confirming_is_tried_again_when_the_connection_breaks_off(switch, monkeypatch):
-    monkeypatch.setattr(napalm_device, "TIMEOUT_SECONDS", PATIENCE)
+    hasten(monkeypatch)
     plan = another(switch)
     once = {"fault": "drop", "command": "configure confirm|commit$", "times": 1}
     switch.at_commit = lambda: switch.device.faults(once)
@@ -150,7 +156,7 @@ def faults():
 
 @pytest.mark.parametrize(("bench", "fault"), faults(), indirect=["bench"])
 def test_a_device_that_errs_is_quoted_and_nothing_is_committed(switch, fault, monkeypatch):
-    monkeypatch.setattr(napalm_device, "TIMEOUT_SECONDS", PATIENCE)
+    hasten(monkeypatch)
     plan, before = another(switch), switch.shows()
     faults = [{**one} for one in fault["faults"][switch.platform]]
     if fault["at"] == "commit":
@@ -158,7 +164,7 @@ def test_a_device_that_errs_is_quoted_and_nothing_is_committed(switch, fault, mo
         found = switch.apply(plan)
     else:
         switch.device.faults(*faults)
-        time.sleep(0.5 if "host-key" in str(faults) else 0)  # it looks for that all 0.2 s
+        time.sleep(1.5 if "host-key" in str(faults) else 0)  # it looks for that all 0.2 s
         found = switch.plan() if fault["at"] == "plan" else switch.apply(plan)
     switch.device.faults()
     expected = {"plan": "error", "apply": "refused", "commit": "failed"}[fault["at"]]

@@ -5,15 +5,19 @@ from pathlib import Path
 import pytest
 from blueprint import Blueprint, Machine, MirrorPort, Port, blueprint
 from containers import Container, spec
+from devices.config import Config
+from devices.grammar import Grammar
 from hypothesis import given
 from hypothesis import strategies as st
 from lab import ROOT, Lab, known_hosts
+from standins import factory
 from tools import LabError
 from wires import cable_name
 
 from kahya.inventory import load
 
 ONE_ROUTER = ROOT / "tests" / "e2e" / "towns" / "one_router"
+ONE_SWITCH = ROOT / "tests" / "e2e" / "towns" / "one_switch"
 
 
 @pytest.fixture(scope="module")
@@ -35,6 +39,34 @@ def test_a_pc_hangs_on_its_buildings_lan(one_router: Blueprint) -> None:
     _, pc = one_router.machines
     assert pc == Machine("pc-depo", "depo", (Port("eth0", "lan-1", "10.20.1.50/24"),), "10.20.1.1")
     assert not pc.routes
+
+
+def test_a_switch_is_plugged_in_as_its_ports_say() -> None:
+    gateway, ios, eos = blueprint(load(ONE_SWITCH)).machines
+    assert not gateway.platform
+    assert ios == Machine(
+        "sw-depo", "depo", (Port("eth0", "lan-1", "10.20.1.2/24"),), "10.20.1.1",
+        "ios", ",".join(f"GigabitEthernet1/0/{n}" for n in range(1, 9)),
+        (("GigabitEthernet1/0/1", "gw-depo", "lan0"),),
+    )  # fmt: skip
+    assert (eos.platform, eos.cables) == ("eos", (("Ethernet1", "gw-depo", "lan0"),))
+
+
+@pytest.mark.parametrize("name", ["sw-depo", "sw-arka"])
+def test_a_switch_takes_what_it_is_delivered_with(name: str) -> None:
+    host = load(ONE_SWITCH).hosts[name]
+    config = Config(Grammar(host.vars["platform"], []))
+    assert config.load(factory(host)) == []
+    shown = "\n".join(config.lines())
+    assert host.address in shown
+    assert "depo-parola" not in shown, "passwords are kept as hashes"
+
+
+def test_a_blueprint_with_switches_is_read_as_it_was_written(tmp_path: Path) -> None:
+    made = blueprint(load(ONE_SWITCH))
+    made.write(tmp_path / "blueprint.json")
+    assert Blueprint.read(tmp_path / "blueprint.json") == made
+    assert "parola" not in (tmp_path / "blueprint.json").read_text()
 
 
 def test_a_building_finds_its_mirror_on_its_lan(one_router: Blueprint) -> None:

@@ -27,6 +27,12 @@ def test_what_is_written_is_read_back(plan):
     assert from_document(json.loads(json.dumps(to_document(plan)))) == plan
 
 
+def test_what_an_older_journal_holds_is_read():
+    document = {**to_document(PLAN), "format": 2}
+    del document["restores"]
+    assert from_document(document) == PLAN
+
+
 def test_a_file_is_private_and_never_overwritten(tmp_path):
     path = tmp_path / "plans" / "one.json"
     store.write(PLAN, path)

@@ -127,9 +127,18 @@ def test_what_is_about_the_plan_is_in_the_seal_alone(about):
     assert other.seal != made.seal
 
 
-@pytest.mark.parametrize("about", [{"town": "baska"}, {"host_keys": {"pc-fen": "SHA256:x"}}])
-def test_town_and_host_keys_are_meant(about):
-    assert replace(plan({}), **about).digest != plan({}).digest
+@pytest.mark.parametrize(
+    "about",
+    [
+        {"town": "baska"},
+        {"host_keys": {"pc-fen": "SHA256:x"}},
+        {"restores": {"pc-fen": "0f" * 20}},
+    ],
+)
+def test_town_host_keys_and_restores_are_meant(about):
+    other = replace(plan({}), **about)
+    assert other.digest != plan({}).digest
+    assert verify.plan_file(content(other)) == []
 
 
 @pytest.mark.parametrize(
@@ -155,6 +164,11 @@ def test_town_and_host_keys_are_meant(about):
             ["$.seal", "$.plan", "$.expires: is not after"],
         ),
         (lambda d: d["changes"].reverse(), ["not in the order of the hosts"]),
+        (
+            lambda d: d.update(restores={"gw-yok": "0f" * 20}),
+            ["$.restores: the plan has no gw-yok", "$.digest", "$.seal", "$.plan"],
+        ),
+        (lambda d: d.update(restores={"pc-fen": "main"}), ["'main' does not match"]),
     ],
 )
 def test_all_failures_are_told(edit, words):

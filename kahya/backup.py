@@ -1,0 +1,236 @@
+"""Backups of the devices' configurations, in a git repository where blame tells who approved.
+
+docs/network.md describes the repository, docs/adr/0018 why secrets are kept as keyed digests.
+"""
+
+from __future__ import annotations
+
+import secrets
+import tempfile
+import time
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from kahya import ssh
+from kahya.drift import authority
+from kahya.engines.base import Progress
+from kahya.errors import BackupError
+from kahya.finding import Authority
+from kahya.i18n import _
+from kahya.inventory import project_root, state_folder
+from kahya.journal import Journal
+from kahya.mask import Fill, Mask
+from kahya.model import Host, HostPlan, Plan, System, Town
+from kahya.repository import BRANCH, Commit, Repository
+
+UNKNOWN = "unknown"
+KEY_BYTES = 32
+Restores = Mapping[str, str]
+"""By device, the commit of the repository that it gets back."""
+
+NOTHING: Restores = {}
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why devices differ from their last backup.
+
+    ``words`` has each apply since, as the number of its first entry in the journal and on whose
+    word it was; none where nobody applied it, and then it is about one ``device`` alone.
+    ``first``: there was no backup before.
+    """
+
+    first: bool
+    words: tuple[tuple[int, Authority], ...] = ()
+    device: str = ""
+
+    @property
+    def people(self) -> tuple[str, ...]:
+        """Return who approved it, each once."""
+        return tuple(dict.fromkeys(who for _run, word in self.words for who in word.approvers))
+
+
+@dataclass(frozen=True)
+class Backup:
+    """What was backed up: who was read, who was not and why, and the devices of each commit."""
+
+    read: tuple[str, ...]
+    unread: tuple[HostPlan, ...]
+    saved: Mapping[Cause, tuple[str, ...]]
+
+
+def devices(town: Town) -> dict[str, tuple[Host, System]]:
+    """Return the devices that NAPALM keeps, each with its system."""
+    systems = (system for system in town.systems if system.engine == "napalm")
+    return {host.name: (host, system) for system in systems for host in town.hosts_of(system)}
+
+
+def changed(plan: Plan) -> tuple[str, ...]:
+    """Return the devices that ``plan`` changes."""
+    return tuple(dict.fromkeys(c.host for c in plan.changes if c.engine == "napalm"))
+
+
+def take(town: Town, journal: Journal, names: Iterable[str], progress: Progress) -> Backup:
+    """Back up the devices called ``names``. One that can't be read keeps its last backup.
+
+    Raises:
+        BackupError: the repository can't be written; it is as it was.
+        LockError: an apply is under way, so what devices have now may not last.
+    """
+    repository = _repository(town)
+    repository.make()
+    if lock := journal.holder_of(town.name):
+        raise lock.refuse()
+    head = journal.head()  # what is recorded from now on is the next backup's business
+    chosen = {name: devices(town)[name] for name in names}
+    read, unread = list[str](), list[HostPlan]()
+    causes: dict[Cause, dict[str, dict[str, str]]] = {}
+    for found in _texts(town, list(chosen.values()), progress):
+        if isinstance(found, HostPlan):
+            unread.append(found)
+            continue
+        name, texts = found
+        host, system = chosen[name]
+        read.append(name)
+        folder = f"{host.building}/{name}"
+        files = {f"{folder}/{kind}": text for kind, text in texts.items()}
+        if files := {path: text for path, text in files.items() if repository.read(path) != text}:
+            cause = _cause(repository, journal, (name, system.name), folder)
+            causes.setdefault(cause, {})[name] = files
+    if causes:
+        repository.add([_commit(cause, causes[cause], head) for cause in causes])
+    return Backup(tuple(read), tuple(unread), {c: tuple(files) for c, files in causes.items()})
+
+
+def _texts(
+    town: Town, chosen: Sequence[tuple[Host, System]], progress: Progress
+) -> Iterator[HostPlan | tuple[str, dict[str, str]]]:
+    """Yield what may be kept of each device, by name and kind, or why it could not be read."""
+    from kahya.engines.napalm import Job
+    from kahya.engines.napalm_read import configurations, read
+
+    jobs = [Job(town, system, host, progress) for host, system in chosen]
+    with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
+        config = ssh.write_ssh_config(town, Path(folder))
+        for job, found in zip(jobs, read(config, jobs, configurations), strict=True):
+            name, system, mask = job.host.name, job.system.name, _mask(town, job.host.name)
+            if found.value is None:
+                yield HostPlan(name, system, found.status, reason=found.reason)
+                continue
+            raw, clean = found.value
+            try:
+                yield name, {kind: mask.hide(text, clean[kind]) for kind, text in raw.items()}
+            except ValueError as error:
+                yield HostPlan(name, system, "error", reason=str(error))
+
+
+def _cause(repository: Repository, journal: Journal, pair: tuple[str, str], folder: str) -> Cause:
+    """Tell from the journal what was applied to a device and system since its last backup."""
+    told = repository.trailer("Journal", folder)
+    known = bool(told) and journal.holds(told)
+    since = journal.entries(
+        "outcome", "reverted", after=int(told.partition(":")[0]) if known else 0
+    )
+    done = [entry.data for entry in since if (entry.data["host"], entry.data["system"]) == pair]
+    runs = list(dict.fromkeys(d["run"] for d in done if d["status"] == "applied" and d["applied"]))
+    # Without an earlier backup, all that was ever applied would have to be named.
+    begun = filter(None, map(journal.find, runs if known else runs[-1:]))
+    words = ((entry.number, authority(entry, entry)) for entry in begun)
+    found = tuple((run, word) for run, word in words if word)
+    return Cause(not told, found, "" if found else pair[0])
+
+
+def _commit(cause: Cause, files: Mapping[str, Mapping[str, str]], head: str) -> Commit:
+    names, now = ", ".join(files), int(time.time())
+    whole = {path: text for own in files.values() for path, text in own.items()}
+    trailers = f"Journal: {head}\n"
+    if not cause.words:
+        about = "first backup" if cause.first else "changed, and nobody applied it"
+        return Commit(UNKNOWN, f"{names}: {about}\n\n{trailers}", now, now, whole)
+    lines = []
+    for run, word in cause.words:
+        how = "glass broken by" if word.break_glass else "approved by"
+        lines.append(f"Plan {word.plan}, journal entry {run}, {how} {', '.join(word.approvers)}.\n")
+    plans = ", ".join(dict.fromkeys(word.plan for _run, word in cause.words))
+    first, *others = cause.people
+    trailers = "".join(f"Co-authored-by: {who} <{who}>\n" for who in others) + trailers
+    at = int(datetime.fromisoformat(cause.words[-1][1].at).timestamp())
+    return Commit(first, f"{names}: plan {plans}\n\n{''.join(lines)}\n{trailers}", at, now, whole)
+
+
+def revision(town: Town, device: str, name: str) -> str:
+    """Return the full name of the commit ``name``, which has a backup of ``device``.
+
+    Raises:
+        BackupError: there is no such commit, or the device isn't in it.
+    """
+    repository = _repository(town)
+    commit = repository.commit(name)
+    if commit is None or _path(repository, device, commit) is None:
+        raise BackupError(
+            _("{folder} has no backup of {device} at {name}").format(
+                folder=repository.folder, device=device, name=name
+            ),
+            _("git log there tells what it has: docs/runbooks/restore.md."),
+        )
+    return commit
+
+
+def gone(town: Town, restores: Restores) -> list[str]:
+    """Return what ``restores`` names and the repository no longer has."""
+    try:
+        fills(town, restores)
+    except BackupError as error:
+        return [f"{error}. {error.hint}"]
+    return []
+
+
+def fills(town: Town, restores: Restores) -> dict[str, Fill]:
+    """Return, by device, what makes the backup whole that it gets back.
+
+    Raises:
+        BackupError: the repository doesn't have it any more.
+    """
+    repository, found = _repository(town), dict[str, Fill]()
+    for device, name in restores.items():
+        path = _path(repository, device, revision(town, device, name))
+        text = repository.read(path or "", name) or ""
+        found[device] = partial(_mask(town, device).fill, text)
+    return found
+
+
+def _path(repository: Repository, device: str, commit: str) -> str | None:
+    # It may have stood in another building then.
+    here = (p for p in repository.paths(commit) if p.endswith(f"/{device}/running"))
+    return next(here, None)
+
+
+def _repository(town: Town) -> Repository:
+    folder = town.settings.get("backup", {}).get("repository", "")
+    root = project_root(Path(town.directory))
+    return Repository(root / folder if folder else state_folder(town) / "backups.git")
+
+
+def _mask(town: Town, device: str) -> Mask:
+    """Return the mask of a device; its key is made at first use, and never leaves this machine."""
+    path = state_folder(town) / "backup.key"
+    if not path.exists() and _repository(town).commit(BRANCH):
+        raise BackupError(
+            _("{file} is missing: without it no secret could be told from another").format(
+                file=path
+            ),
+            _("Put your copy back, or move the repository away and begin a new one."),
+        )
+    if not path.exists():
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
+            file.write(secrets.token_hex(KEY_BYTES) + "\n")
+        try:
+            path.hardlink_to(file.name)  # never in place of one that another process made
+        except FileExistsError:
+            pass
+        finally:
+            Path(file.name).unlink()
+    return Mask(device, bytes.fromhex(path.read_text(encoding="utf-8")), town.secrets)
