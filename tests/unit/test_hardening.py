@@ -104,6 +104,8 @@ def test_the_page_tells_every_key_of_a_rule():
     page = (FOLDER.parents[1] / "docs/compliance.md").read_text(encoding="utf-8")
     for key in fields(Rule):
         assert f"`{key.name}`" in page
+    for platform in PLATFORMS:
+        assert f"| `{platform}` | {len(RULES[platform])}" in page
 
 
 WORDS = st.text(st.sampled_from("abc-/ 019"), min_size=1, max_size=12).map(
