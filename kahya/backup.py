@@ -109,21 +109,22 @@ def _texts(
     town: Town, chosen: Sequence[tuple[Host, System]], progress: Progress
 ) -> Iterator[HostPlan | tuple[str, dict[str, str]]]:
     """Yield what may be kept of each device, by name and kind, or why it could not be read."""
-    from kahya.engines.napalm import NapalmEngine
-    from kahya.engines.napalm_read import read
+    from kahya.engines.napalm import Job
+    from kahya.engines.napalm_read import configurations, read
 
-    with tempfile.TemporaryDirectory(prefix="kahya-") as private:
-        folder = Path(private)
-        engine = NapalmEngine(ssh.write_ssh_config(town, folder), folder)
-        for found in read(engine, town, chosen, progress):
-            name, system, mask = found.host.name, found.system.name, _mask(town, found.host.name)
+    jobs = [Job(town, system, host, progress) for host, system in chosen]
+    with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
+        config = ssh.write_ssh_config(town, Path(folder))
+        for job, found in zip(jobs, read(config, jobs, configurations), strict=True):
+            name, system, mask = job.host.name, job.system.name, _mask(town, job.host.name)
+            if found.value is None:
+                yield HostPlan(name, system, found.status, reason=found.reason)
+                continue
+            raw, clean = found.value
             try:
-                texts = {k: mask.hide(raw, found.clean[k]) for k, raw in found.raw.items()}
+                yield name, {kind: mask.hide(text, clean[kind]) for kind, text in raw.items()}
             except ValueError as error:
                 yield HostPlan(name, system, "error", reason=str(error))
-                continue
-            failed = HostPlan(name, system, found.status, reason=found.reason)
-            yield (name, texts) if found.status == "ok" else failed
 
 
 def _cause(repository: Repository, journal: Journal, pair: tuple[str, str], folder: str) -> Cause:

@@ -44,6 +44,11 @@ def say(text: str) -> None:
     OUT.print(Text(text))
 
 
+def line(text: str, style: str = "") -> None:
+    """Print a line that others wrote, so that all of it can be seen."""
+    OUT.print(_text(text, style))
+
+
 def error(wrong: KahyaError) -> None:
     """Print what is wrong and, if it is known, what to do next."""
     ERR.print(Text(f"{_('error')}: {wrong}", "red"))

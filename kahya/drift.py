@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from kahya.finding import AGREED, BOTH, NEVER, UNCOMPARED, Authority, Finding, Kind
+from kahya.finding import AGREED, BOTH, NEVER, UNCOMPARED, Authority, Finding, Kind, waiver_of
 from kahya.model import Change, HostPlan, Plan, Waiver
 
 Pair = tuple[str, str]
@@ -184,8 +184,6 @@ def authority(deed: Deed | Entry, started: Entry | None) -> Authority | None:
 
 
 def waive(finding: Finding, waivers: Iterable[Waiver], today: str) -> Finding:
-    """Return ``finding`` with the waiver that covers it, the one that lasts longest."""
-    about = sorted((w for w in waivers if w.covers(finding.change)), key=lambda w: w.until)
-    if not about:
-        return finding
-    return replace(finding, waiver=about[-1], expired=about[-1].until < today)
+    """Return ``finding`` with the waiver that covers it."""
+    waiver, expired = waiver_of(finding.change, waivers, today)
+    return replace(finding, waiver=waiver, expired=expired)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from kahya.i18n import N_, Translate
-from kahya.model import Change, Plan, Waiver
+from kahya.model import Change, Plan, Waivable, Waiver
 
 Kind = Literal["drift", "pending"]
 NEVER = N_("never applied yet")
@@ -74,11 +74,22 @@ def sentences(finding: Finding, _: Translate, clock: Callable[[str], str]) -> li
     if finding.note:
         found.append(_(finding.note))
     if finding.waiver:
-        text = _("waived until {until} by {owner}: {reason}")
-        if finding.expired:
-            text = _("the waiver of {owner} ended on {until}: renew it or repair this ({reason})")
-        found.append(text.format(**asdict(finding.waiver)))
+        found.append(excuse(finding.waiver, _, expired=finding.expired))
     return found
+
+
+def excuse(waiver: Waiver, _: Translate, *, expired: bool) -> str:
+    """Return who answers for something until when, or that nobody does any more."""
+    text = _("waived until {until} by {owner}: {reason}")
+    if expired:
+        text = _("the waiver of {owner} ended on {until}: renew it or repair this ({reason})")
+    return text.format(**asdict(waiver))
+
+
+def waiver_of(found: Waivable, waivers: Iterable[Waiver], today: str) -> tuple[Waiver | None, bool]:
+    """Return the waiver that covers ``found``, the one that lasts longest, and if it expired."""
+    about = sorted((w for w in waivers if w.covers(found)), key=lambda w: w.until)
+    return (about[-1], about[-1].until < today) if about else (None, False)
 
 
 def _word(finding: Finding, _: Translate, clock: Callable[[str], str]) -> str:

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 EngineName = Literal["ansible", "pyinfra", "napalm"]
 Status = Literal["ok", "unreachable", "error", "unknown"]
@@ -83,6 +83,17 @@ class System:
     level: Level
 
 
+class Waivable(Protocol):
+    """Something on a host that somebody may answer for."""
+
+    @property
+    def host(self) -> str: ...
+    @property
+    def system(self) -> str: ...
+    @property
+    def resource(self) -> str: ...
+
+
 @dataclass(frozen=True)
 class Waiver:
     """A difference that ``owner`` answers for, up to and including the day ``until`` (ISO 8601).
@@ -97,12 +108,12 @@ class Waiver:
     reason: str
     until: str
 
-    def covers(self, change: Change) -> bool:
-        """Return whether ``change`` is a difference that this is about."""
+    def covers(self, found: Waivable) -> bool:
+        """Return whether ``found`` is what this is about."""
         return (
-            fnmatchcase(change.host, self.host)
-            and fnmatchcase(change.system, self.system)
-            and fnmatchcase(change.resource, self.resource)
+            fnmatchcase(found.host, self.host)
+            and fnmatchcase(found.system, self.system)
+            and fnmatchcase(found.resource, self.resource)
         )
 
 

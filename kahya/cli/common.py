@@ -45,8 +45,11 @@ class Add(Protocol):
 def open_town(args: argparse.Namespace) -> tuple[Workflow, Scope]:
     town = load(town_directory(args))
     journal = open_journal(town)
-    progress = console.quiet if args.json or args.quiet else console.progress
-    return Workflow(town, journal, progress), scope(town, args.limit, args.system)
+    return Workflow(town, journal, progress(args)), scope(town, args.limit, args.system)
+
+
+def progress(args: argparse.Namespace) -> Callable[[str, str, str], None]:
+    return console.quiet if args.json or args.quiet else console.progress
 
 
 def open_journal(town: Town) -> Journal:

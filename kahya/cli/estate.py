@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from datetime import UTC, datetime
 
-from kahya import console
+from kahya import console, devices
 from kahya.cli.common import (
     DIFFERENT,
     ERROR,
@@ -19,6 +19,7 @@ from kahya.cli.common import (
     show_plan,
     town_directory,
 )
+from kahya.cli.devices import audit_verdict, wiring_verdict
 from kahya.finding import Look
 from kahya.i18n import _
 from kahya.inventory import examine, load
@@ -114,13 +115,17 @@ def _report(args: argparse.Namespace) -> int:
     events = [
         report.Event(e.at, e.kind, e.plan, e.data) for e in flow.journal.latest(EVENTS_IN_REPORT)
     ]
-    pages = report.write(flow.town, look, results, events, args.out, datetime.now(UTC))
+    network = report.Network()
+    if devices.devices(flow.town, part):
+        network = report.Network(*devices.examine(flow.town, part, flow.progress))
+    pages = report.write(flow.town, look, results, events, args.out, datetime.now(UTC), network)
     console.drift(look, flow.town)
     console.probes(results, failed_only=True)
     for page in pages:
         console.say(str(page))
     passed = all(result.status == "passed" for result in results)
-    return _verdict(look) or (OK if passed else DIFFERENT)
+    verdicts = _verdict(look), audit_verdict(network.audit), wiring_verdict(network.wiring)
+    return max(*verdicts, OK if passed else DIFFERENT)  # unknown outweighs what is found
 
 
 def _verdict(look: Look) -> int:

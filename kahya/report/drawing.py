@@ -10,8 +10,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from kahya.cabling import Cable
 from kahya.model import Building, Host, Town
+from kahya.report import switches
 from kahya.report.readings import WORST_FIRST, State
+from kahya.report.shapes import LETTER, Box, Line, Point, shorten
+from kahya.report.switches import Switch
 from kahya.report.tunnels import Tunnel
 
 WIDTH, CARD, GAP, MARGIN = 1080, (200, 300), 18, 20  # all lengths are SVG user units
@@ -20,49 +24,15 @@ UPLINK = 40  # from a gateway to the edge of the carrier's network
 SHOWN_HOSTS = 8  # more are counted: the tables below the picture name them all
 LABELLED_TUNNELS = 6  # with more, only what is not in order gets a mark
 SPREAD = 40  # how wide the tunnels of one gateway lie where they leave it
-LETTER = 0.62  # width of a letter by its height, in the widest of the usual fonts
 POSITIONS = (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74, 0.18, 0.82)
-
-Point = tuple[float, float]
-
-
-@dataclass(frozen=True)
-class Box:
-    """A rectangle by its upper left corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def centre(self) -> Point:
-        """Return its middle."""
-        return self.x + self.width / 2, self.y + self.height / 2
-
-    def overlaps(self, other: Box) -> bool:
-        """Return whether both cover some common area."""
-        return (
-            self.x < other.x + other.width
-            and other.x < self.x + self.width
-            and self.y < other.y + other.height
-            and other.y < self.y + self.height
-        )
-
-
-@dataclass(frozen=True)
-class Line:
-    """A host written on its building's card; ``y`` is its baseline."""
-
-    host: Host
-    state: State
-    name: str
-    y: float
 
 
 @dataclass(frozen=True)
 class Card:
-    """A building: ``more`` hosts don't fit; ``gate`` is the box of its gateway, if it has one."""
+    """A building: ``more`` hosts don't fit; ``gate`` is the box of its gateway, if it has one.
+
+    Its switches stand between the other hosts and the gateway.
+    """
 
     building: Building
     box: Box
@@ -73,6 +43,7 @@ class Card:
     gateway: Line | None
     gate: Box
     above: bool
+    switches: tuple[Switch, ...]
 
     @property
     def door(self) -> Point:
@@ -102,16 +73,21 @@ class Drawing:
     curves: tuple[Curve, ...]
 
 
-def draw(town: Town, states: dict[str, State], tunnels: Sequence[Tunnel]) -> Drawing:
+def draw(
+    town: Town,
+    states: dict[str, State],
+    tunnels: Sequence[Tunnel],
+    cables: Sequence[Cable] = (),
+) -> Drawing:
     """Return the picture of ``town``; ``states`` are those of its hosts by name."""
     buildings = list(town.buildings.values())
     half = len(buildings) // 2 if len(buildings) > 1 else 1
     columns = max(half, len(buildings) - half)
     width = max(WIDTH, columns * (CARD[0] + GAP) + 2 * MARGIN)
     band = 2 * UPLINK + 130 + 26 * min(len(buildings), 8)
-    upper = _row(town, buildings[:half], states, width, MARGIN, above=True)
+    upper = _row(town, buildings[:half], states, cables, (width, MARGIN), above=True)
     top = max((c.door[1] for c in upper), default=MARGIN)
-    lower = _row(town, buildings[half:], states, width, top + band, above=False)
+    lower = _row(town, buildings[half:], states, cables, (width, top + band), above=False)
     bottom = max((c.box.y + c.box.height for c in lower), default=top + band - UPLINK)
     cloud = Box(MARGIN, top + UPLINK, width - 2 * MARGIN, band - 2 * UPLINK)
     caption = Box(cloud.x + 16, cloud.y + cloud.height - 48, 210, 40)
@@ -120,32 +96,30 @@ def draw(town: Town, states: dict[str, State], tunnels: Sequence[Tunnel]) -> Dra
     return Drawing(width, bottom + MARGIN, cards, cloud, caption, curves)
 
 
-def shorten(text: str, room: float, size: float) -> str:
-    """Return ``text`` cut to ``room`` at letters of ``size``, with an ellipsis where cut."""
-    letters = int(room / (size * LETTER))
-    return text if len(text) <= letters else text[: max(1, letters - 1)].rstrip() + "…"
-
-
 def _row(
     town: Town,
     buildings: Sequence[Building],
     states: dict[str, State],
-    width: float,
-    y: float,
+    cables: Sequence[Cable],
+    at: tuple[float, float],
     *,
     above: bool,
 ) -> list[Card]:
     if not buildings:
         return []
+    width, y = at
     room = (width - 2 * MARGIN - GAP * (len(buildings) - 1)) / len(buildings)
     each = min(CARD[1], room)
     pitch = (width - 2 * MARGIN) / len(buildings)
     hosts = {b.name: _by_state(town, b, states) for b in buildings}
-    most = max(min(len(h) - 1, SHOWN_HOSTS + 1) for h in hosts.values())
-    height = HEAD + LINE * most + PAD + GATE / 2
+    shown = [len(switches.shown(own)) for own in hosts.values()]
+    most = max(
+        min(len(h) - 1 - n, SHOWN_HOSTS + 1) for h, n in zip(hosts.values(), shown, strict=True)
+    )
+    height = HEAD + LINE * most + PAD + GATE / 2 + (switches.ROOM if any(shown) else 0)
     return [
         _card(
-            b, hosts[b.name], states,
+            b, hosts[b.name], states, cables,
             Box(MARGIN + pitch * (i + 0.5) - each / 2, y if above else y + GATE / 2, each, height),
             above=above,
         )
@@ -160,22 +134,33 @@ def _by_state(town: Town, building: Building, states: dict[str, State]) -> list[
 
 
 def _card(
-    building: Building, hosts: list[Host], states: dict[str, State], box: Box, *, above: bool
+    building: Building,
+    hosts: list[Host],
+    states: dict[str, State],
+    cables: Sequence[Cable],
+    box: Box,
+    *,
+    above: bool,
 ) -> Card:
     gateway = next((h for h in hosts if "gateways" in h.groups), None)
-    others = [h for h in hosts if h is not gateway]
-    text_y = box.y + (0 if above else GATE / 2)
+    own = switches.shown(hosts)
+    others = [h for h in hosts if h is not gateway and h not in own]
+    room = switches.ROOM if own else 0
+    text_y = box.y + (0 if above else GATE / 2 + room)
 
     def line(host: Host, y: float) -> Line:
-        room = box.width - 50 - len(host.address) * 10 * LETTER  # beside mark and address
-        return Line(host, states[host.name], shorten(host.name, room, 11.5), y)
+        free = box.width - 50 - len(host.address) * 10 * LETTER  # beside mark and address
+        return Line(host, states[host.name], shorten(host.name, free, 11.5), y)
 
     lines = [line(h, text_y + HEAD + LINE * (i + 0.7)) for i, h in enumerate(others[:SHOWN_HOSTS])]
     edge = box.y + box.height if above else box.y
     gate = Box(box.x + 12, edge - GATE / 2, box.width - 24, GATE)
+    inner = Box(gate.x, gate.y - room + 8 if above else gate.y + GATE, gate.width, room - 8)
+    placed = switches.place(own, states, cables, gateway, inner, above=above)
     return Card(
         building, box, shorten(building.title, box.width - 28, 14), text_y, tuple(lines),
         len(others) - len(lines), line(gateway, gate.y + 17) if gateway else None, gate, above,
+        placed,
     )  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import groupby
 from pathlib import Path
@@ -15,13 +15,15 @@ from zoneinfo import ZoneInfo
 import jinja2
 from babel.dates import format_datetime
 
-from kahya.finding import Finding, Look, sentences
+from kahya.audit import Audit, Breach, together
+from kahya.cabling import CABLE_STATES, Wiring
+from kahya.finding import Finding, Look, excuse, sentences
 from kahya.i18n import LANGUAGES, Translate, translator
 from kahya.model import HostPlan, Plan, ProbeResult, Town
 from kahya.redact import redact
 from kahya.report.drawing import draw
 from kahya.report.events import Event, sentence
-from kahya.report.readings import Cell, readings
+from kahya.report.readings import Cell, State, readings, worst
 from kahya.report.tunnels import tunnels
 
 TEMPLATES = Path(__file__).resolve().parents[2] / "templates" / "report"
@@ -39,6 +41,26 @@ MARKS = {
 LINES = {"+": "add", "-": "del", "@": "at"}
 
 
+@dataclass(frozen=True)
+class Network:
+    """What was found of the network devices: rules that they break, and their cables."""
+
+    audit: Audit = field(default_factory=Audit)
+    wiring: Wiring = field(default_factory=Wiring)
+
+    @property
+    def hosts(self) -> tuple[str, ...]:
+        """Return the names of those that were looked at."""
+        return tuple(sorted({*self.audit.checked, *self.audit.unread, *self.wiring.unread}))
+
+    @property
+    def state(self) -> State:
+        """Return the worst that is to be said."""
+        if self.audit.unread or self.wiring.unknown:
+            return "unknown"
+        return "drift" if self.audit.open or self.wiring.differences else "ok"
+
+
 def write(
     town: Town,
     look: Look,
@@ -46,6 +68,7 @@ def write(
     events: Sequence[Event],
     out: Path,
     moment: datetime,
+    network: Network | None = None,
 ) -> list[Path]:
     """Write ``report.en.html`` and ``report.tr.html`` into ``out`` and return their paths.
 
@@ -59,9 +82,11 @@ def write(
         events: entries of the journal, newest first.
         out: a folder; it is made if missing, and pages in it are replaced.
         moment: when all this was seen; aware of its time zone.
+        network: what was found of the network devices.
     """
     out.mkdir(parents=True, exist_ok=True)
-    content = _content(town, _masked(look, town.secrets), probes, events, moment)
+    content = _content(town, _masked(look, town.secrets), probes, events, network or Network())
+    content["moment"] = moment
     content |= {"id": look.plan.id, "digest": look.plan.digest}  # of the plan as the journal has it
     pages = []
     for language in LANGUAGES:
@@ -76,7 +101,7 @@ def _content(
     look: Look,
     probes: Sequence[ProbeResult],
     events: Sequence[Event],
-    moment: datetime,
+    network: Network,
 ) -> dict[str, Any]:
     found = readings(town, look, probes)
     by_host = {h: Cell(tuple(f for f in found if f.host is town.hosts[h])) for h in town.hosts}
@@ -85,22 +110,27 @@ def _content(
                   for b in town.buildings])
         for system in town.systems
     ]  # fmt: skip
-    wires = tunnels(town, found)
+    whole, wires = Cell(found), tunnels(town, found)
     hosts = [
         (town.buildings[b], [(h, by_host[h.name]) for h in own])
         for b in town.buildings
         if (own := [h for h in town.hosts.values() if h.building == b])
     ]
+    states = {host: cell.state for host, cell in by_host.items()}
     return {
         "town": town,
         "look": look,
         "drift": look.plan,
-        "moment": moment,
-        "whole": Cell(found),
+        "whole": whole,
+        "state": worst([whole.state, network.state]),
+        "network": network,
+        "broken": [
+            (host, together(own)) for host, own in groupby(network.audit.breaches, lambda b: b.host)
+        ],
         "table": table,
         "hosts": hosts,
         "tunnels": wires,
-        "picture": draw(town, {h: cell.state for h, cell in by_host.items()}, wires),
+        "picture": draw(town, states, wires, network.wiring.cables),
         "differences": [
             ("drift", _by_host(look.of("drift"))),
             ("pending", _by_host(look.of("pending"))),
@@ -153,6 +183,9 @@ def _render(content: dict[str, Any], language: str, secrets: tuple[str, ...]) ->
         "_": _, "language": language, "languages": LANGUAGES, "marks": MARKS,
         "sentence": lambda event: sentence(event, _), "words": _words(_),
         "about": lambda finding: sentences(finding, _, _clock(language)),
+        "excuse": lambda breach: excuse(breach.waiver, _, expired=breach.expired),
+        "told": lambda difference: difference.sentence(_),
+        "remedy": _remedy, "cable_states": CABLE_STATES,
     }  # fmt: skip
     return environment.get_template("page.html").render(content)
 
@@ -171,6 +204,12 @@ def _lines(diff: str) -> list[tuple[str, str]]:
     if lines and lines[0].startswith("@@"):  # where it begins says nothing yet
         del lines[0]
     return [(LINES.get(line[:1], "same"), line) for line in lines]
+
+
+def _remedy(breach: Breach) -> str:
+    """Return what to take away and what to write, as a diff."""
+    lines = [f"- {line}" for line in breach.lines]
+    return "\n".join(lines + [f"+ {line}" for line in breach.rule.write.splitlines()])
 
 
 def _words(_: Translate) -> dict[str, str]:

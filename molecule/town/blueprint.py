@@ -158,7 +158,8 @@ def _inside(host: Host) -> Machine:
 def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
     """Return a switch; what its ports lead to is plugged in, where that is declared."""
     ports: list[dict[str, Any]] = host.vars["switch"]["ports"]
-    leads = {port["name"]: machines[port["to"]] for port in ports if port["to"] in machines}
+    ends = {port["name"]: port["to"].split(" ")[0] for port in ports}
+    leads = {port: machines[name] for port, name in ends.items() if name in machines}
     cables = tuple((port, other.name, other.ports[0].name) for port, other in leads.items())
     card, platform = ",".join(port["name"] for port in ports), host.vars["platform"]
     return replace(machines[host.name], platform=platform, card=card, cables=cables)

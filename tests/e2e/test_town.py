@@ -37,6 +37,17 @@ def test_all_probes_pass():
     assert done.returncode == 0, done.stdout
 
 
+def test_network_devices_keep_the_rules_and_are_cabled_as_declared():
+    town = load(ROOT / "inventories/lab")
+    names = {h.name for h in town.hosts.values() if {"gateways", "switches"} & set(h.groups)}
+    done = kahya("compliance")
+    assert done.returncode == 0, done.stdout
+    code, seen = found(command="facts")
+    assert (code, seen["differences"], seen["unknown"]) == (0, [], [])
+    assert {device["host"] for device in seen["devices"] if device["serial"]} == names
+    assert {cable["state"] for cable in seen["cables"]} == {"seen"}
+
+
 def test_pcs_reach_each_other_and_the_carrier_sees_tunnels_only(tmp_path):
     town = load(ROOT / "inventories/lab")
     pcs = [h for h in town.hosts.values() if "pcs" in h.groups]

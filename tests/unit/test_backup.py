@@ -14,7 +14,7 @@ from kahya import backup, cli, workflow
 from kahya.backup import Cause
 from kahya.cli import common
 from kahya.cli.backup import around
-from kahya.engines import napalm, napalm_device
+from kahya.engines import napalm, napalm_device, napalm_read
 from kahya.engines.base import Task
 from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.errors import BackupError, LockError
@@ -122,6 +122,7 @@ def estate(tmp_path, monkeypatch):
     """Return an estate whose devices are found by the engine."""
     made = Estate(tmp_path)
     monkeypatch.setattr(napalm.NapalmEngine, "_device", lambda _self, h, *_: made.devices[h.name])
+    monkeypatch.setattr(napalm_read, "connect", lambda h, *_: made.devices[h.name])
     monkeypatch.setattr(backup, "state_folder", lambda _town: tmp_path)
     return made
 

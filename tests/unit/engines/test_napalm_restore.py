@@ -6,7 +6,8 @@ import pytest
 from switch_lab import SYSTEM, managed
 from switches import PASSWORD
 
-from kahya.engines.napalm_read import read
+from kahya.engines.napalm import Job
+from kahya.engines.napalm_read import configurations, read
 from kahya.mask import Mask
 
 HASHES = {"ios": "kahyaxyz", "eos": "sha512 $"}
@@ -23,9 +24,11 @@ def test_what_was_backed_up_comes_back(switch):
     mask = Mask(host.name, b"k" * 32, (PASSWORD,))
 
     def kept():
-        [found] = read(switch.engine, switch.town, [(host, SYSTEM)], lambda *_: None)
+        job = Job(switch.town, SYSTEM, host, lambda *_: None)
+        [found] = read(switch.engine.ssh_config, [job], configurations)
         assert (found.status, found.reason) == ("ok", "")
-        return {kind: mask.hide(raw, found.clean[kind]) for kind, raw in found.raw.items()}
+        raw, clean = found.value
+        return {kind: mask.hide(text, clean[kind]) for kind, text in raw.items()}
 
     first = kept()
     assert first == kept()

@@ -8,6 +8,7 @@ from network.model import Lines, Port, Switch, ids, indented
 
 API = "management api http-commands"
 FIXED = [
+    "aaa authentication policy lockout failure 5 window 60 duration 60",
     "no aaa root", "logging buffered 10000 informational",
     "snmp-server ipv4 access-list management", "snmp-server view all iso included",
     "snmp-server group town v3 priv read all", "spanning-tree mode mstp",

@@ -9,6 +9,7 @@ from network.model import Lines, Port, Switch, ids, indented
 VTY = ("access-class management in", "exec-timeout 5 0", "logging synchronous",
        "transport input ssh")  # fmt: skip
 FIXED = [
+    "no service pad", "login block-for 60 attempts 5 within 60",
     "service tcp-keepalives-in", "service tcp-keepalives-out",
     "service timestamps debug datetime msec show-timezone",
     "service timestamps log datetime msec show-timezone",

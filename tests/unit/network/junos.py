@@ -12,6 +12,7 @@ VACM = "snmp | v3 | vacm |"
 GUARD = r"vlans \| (?P<vlan>\S+) \| forwarding-options \| dhcp-security"
 DOT1X = r"protocols \| dot1x \| authenticator"
 FIXED = [
+    "system | login | retry-options | tries-before-disconnect 3",
     "system | login | class town | idle-timeout 5",
     "system | login | class town | permissions all",
     "system | login | user remote | uid 2000", "system | login | user remote | class town",

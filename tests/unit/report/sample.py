@@ -1,8 +1,14 @@
 """A town of any size, with all that a report may have to show."""
 
+from pathlib import Path
+
+from kahya import audit, cabling, hardening
+from kahya.cabling import Device, Neighbour, Port
+from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.finding import Finding, Look
 from kahya.model import Building, Change, Host, HostPlan, Plan, ProbeResult, System, Town
-from kahya.report import Event
+from kahya.redact import redact
+from kahya.report import Event, Network
 from kahya.topology import derive
 
 TITLES = (
@@ -17,12 +23,16 @@ SYSTEMS = (
     ("routing", "Routers", "Yönlendiriciler", "napalm", "gateways"),
     ("firewall", "Firewall", "Güvenlik duvarı", "pyinfra", "gateways"),
     ("postgresql", "Database server", "Veritabanı sunucusu", "ansible", "db_servers"),
+    ("switching", "Switches", "Anahtarlar", "napalm", "switches"),
 )
 SECRET = "s3cr3t-of-the-vault"
 
 
-def town(buildings: int = 3, hosts_each: int = 2) -> Town:
-    """Return a town of ``buildings``, each with a gateway and PCs, the first with a database."""
+def town(buildings: int = 3, hosts_each: int = 2, switches: int = 0) -> Town:
+    """Return a town of ``buildings``, each with a gateway and PCs, the first with a database.
+
+    The first of a building's ``switches`` is the gateway's neighbour, each other the one's before.
+    """
     raw: dict[str, dict] = {}
     for n in range(1, buildings + 1):
         name = f"bina{n}"
@@ -31,11 +41,18 @@ def town(buildings: int = 3, hosts_each: int = 2) -> Town:
         members = [(f"gw-{name}", "gateways", 1)]
         members += [(f"db-{name}", "db_servers", 10)] if n == 1 else []
         members += [(f"pc-{name}-{i}", "pcs", 50 + i) for i in range(1, hosts_each)]
+        members += [(f"sw-{name}-{i}", "switches", 1 + i) for i in range(1, switches + 1)]
         for host, group, last in members:
             raw[host] = {
                 "inventory_hostname": host, "ansible_host": f"10.20.{n}.{last}",
-                "group_names": [group, "linux", name], "building": about,
+                "group_names": [group, *["linux"] * (group != "switches"), name], "building": about,
             }  # fmt: skip
+        for i in range(1, switches + 1):
+            to = f"gw-{name} lan0" if i == 1 else f"sw-{name}-{i - 1}"
+            raw[f"sw-{name}-{i}"] |= {"platform": "ios", "switch": {"ports": [
+                {"name": "GigabitEthernet1/0/1", "to": to, "shut": False},
+                {"name": "GigabitEthernet1/0/2", "to": "", "shut": True},
+            ]}}  # fmt: skip
         raw[f"gw-{name}"] |= {
             "vpn_public_key": "key",
             "interfaces": {
@@ -62,6 +79,7 @@ def town(buildings: int = 3, hosts_each: int = 2) -> Town:
         systems=tuple(
             System(name, {"en": en, "tr": tr}, engine, "", group, "", ("B6.8", "S7.14"), "L2")
             for name, en, tr, engine, group in SYSTEMS
+            if switches or name != "switching"
         ),
         secrets=(SECRET,),
     )
@@ -123,3 +141,31 @@ def events() -> list[Event]:
         Event("2026-03-08T21:20:00Z", "applied", "2026-03-08-77aa01bb", done),
         Event("2026-03-08T21:00:00Z", "planned", "2026-03-08-77aa01bb", seen),
     ]
+
+
+def device(host: str, **heard: str) -> Device:
+    """Return a switch that hears whom ``heard`` names, such as ``p1="gw-bina1 lan0"`` on port 1."""
+    seen = {
+        f"GigabitEthernet1/0/{port[1:]}": (Neighbour(who.split()[0], tuple(who.split()[1:])),)
+        for port, who in heard.items()
+    }
+    ports = {f"GigabitEthernet1/0/{n}": Port(f"p{n}" in heard, True, 1000.0) for n in range(1, 9)}
+    return Device(host, "Cisco", "WS-C2960X-24TS-L", "15.2(7)E4", f"FOC-{host}", ports, seen)
+
+
+def network(of: Town, devices: list[Device], text: str = "", lost: tuple[str, ...] = ()) -> Network:
+    """Return what is found when ``devices`` answer and their configuration is ``text``."""
+    hosts = [h for h in of.hosts.values() if {"switches", "gateways"} & set(h.groups)]
+    system = next(s for s in of.systems if s.name == "switching")
+    rules = hardening.load(Path(__file__).parents[3] / "templates/network", "ios")
+
+    def shown(line: str) -> str:
+        return str(redact(PLATFORMS["ios"].rules.shown(line), of.secrets))
+
+    asked = [h for h in hosts if h.name in {d.host for d in devices}]
+    broken = [b for h in asked for b in audit.examine(h, system, rules, text, shown)]
+    unread = dict.fromkeys(lost, "Connection timed out")
+    checked = {h.name: len(rules) for h in asked}
+    wiring = cabling.compare(hosts, devices, unread, [h.name for h in hosts])
+    waived = audit.waive(broken, of.waivers, "2026-03-09")
+    return Network(audit.Audit(waived, checked, unread), wiring)

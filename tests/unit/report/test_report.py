@@ -1,5 +1,6 @@
 """The report tells all that is known, never calls the unknown in order, and shows no secret."""
 
+import re
 from dataclasses import replace
 from datetime import UTC, datetime
 from html.parser import HTMLParser
@@ -10,10 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report import sample
 
+from kahya.cabling import CABLE_STATES
 from kahya.finding import AGREED, Authority, Finding, Look
 from kahya.model import BlindSpot, Change, Plan, ProbeResult, Town, Waiver
 from kahya.report import write
 from kahya.report.drawing import draw
+from kahya.report.page import TEMPLATES
 from kahya.report.readings import readings
 from kahya.report.tunnels import tunnels
 
@@ -332,3 +335,95 @@ def test_a_waived_town_has_nothing_to_put_right(tmp_path):
     pending = replace(look, findings=(look.findings[2],), doubts=())
     text = pages(town, pending, tmp_path, sample.checks(town))["en"].text
     assert "In order, but something waits to be applied." in text
+
+
+BREAKS = "snmp-server community s3cr3t-of-the-vault RW\nline vty 0 4\n transport input telnet\n"
+
+
+def with_switches(**about):
+    """Return a town and its network: one switch as declared, one moved, one lost."""
+    town = replace(sample.town(3, 2, switches=1), **about)
+    devices = [
+        sample.device("sw-bina1-1", p1="gw-bina1 lan0"),
+        sample.device("sw-bina2-1", p3="yabanci Fa0/1"),
+    ]
+    return town, sample.network(town, devices, BREAKS, lost=("sw-bina3-1",))
+
+
+def network_pages(town, network, folder):
+    write(town, sample.look(sample.plan(town)), sample.checks(town), (), folder, MOMENT, network)
+    names = {"en": "report.en.html", "tr": "report.tr.html"}
+    return {k: (folder / name).read_text(encoding="utf-8") for k, name in names.items()}
+
+
+def test_network_devices_are_told_in_both_languages(tmp_path):
+    found = network_pages(*with_switches(), tmp_path)
+    words = {
+        "en": ["No SNMP communities", "gw-bina2 lan0 should be there, and nobody is seen",
+               "declared, not seen", "Not everything is known."],
+        "tr": ["SNMP topluluk adı yok", "gw-bina2 lan0 olmalıydı, kimse görünmüyor",
+               "bildirilmiş, görülmüyor", "Bazı şeyler okunamadı"],
+    }  # fmt: skip
+    for language, html in found.items():
+        page = Page(html)
+        assert sample.SECRET not in html
+        for text in (*words[language], "FOC-sw-bina1-1", "Connection timed out", "CIS 1.5.2",
+                     "+  transport input ssh", "rule no-telnet", "line vty 0 4", "L2"):  # fmt: skip
+            assert text in page.text, text
+
+
+def test_each_state_of_a_cable_is_told_apart_without_colour(tmp_path):
+    html = network_pages(*with_switches(), tmp_path)["en"]
+    style = (TEMPLATES / "style.css").read_text(encoding="utf-8").split("@media")[0]
+    looks = {
+        state: re.search(rf"svg \.wire-{state} {{[^}}]*stroke-dasharray: ([\d ]+)", style)
+        for state in CABLE_STATES
+    }
+    dashes = [found and found[1] for found in looks.values()]
+    assert len(set(dashes)) == len(dashes)
+    for state, (mark, words) in CABLE_STATES.items():
+        drawn = re.search(
+            rf'<g class="cable" data-state="{state}"><title>[^<]*{words}</title>.*?'
+            rf'<line class="wire wire-{state}".*?{re.escape(mark)}</text>',
+            html, re.DOTALL,
+        )  # fmt: skip
+        assert drawn, state
+
+
+def test_who_answers_for_a_broken_rule_is_named_and_it_is_no_longer_wrong(tmp_path):
+    waiver = Waiver("sw-*", "*", "rule *", "ayse@ornek.bel.tr", "soon replaced", "2026-12-31")
+    town = replace(sample.town(3, 2, switches=1), waivers=(waiver,))
+    devices = [sample.device(f"sw-bina{n}-1", p1=f"gw-bina{n} lan0") for n in (1, 2, 3)]
+    network = sample.network(town, devices, BREAKS)
+    page = Page(network_pages(town, network, tmp_path)["en"])
+    assert "waived until 2026-12-31 by ayse@ornek.bel.tr: soon replaced" in page.text
+    assert "transport input ssh" not in page.text
+    assert "Everything that was looked at is in order." in page.text
+
+
+@pytest.mark.parametrize("buildings", [1, 2, 3, 7, 16])
+@pytest.mark.parametrize("switches", [1, 2, 3, 9])
+def test_switches_and_their_cables_lie_on_nothing_else(buildings, switches):
+    town = sample.town(buildings, 3, switches)
+    devices = [
+        sample.device(h.name, p1="gw-bina1 lan0", p4="yabanci Fa0/1", p5="sw-bina1-1 x", p6="a b")
+        for h in town.hosts.values()
+        if "switches" in h.groups
+    ]
+    cables = sample.network(town, devices).wiring.cables
+    picture = draw(town, dict.fromkeys(town.hosts, "ok"), (), cables)
+    for card in picture.cards:
+        own = [h for h in town.hosts.values() if h.building == card.building.name]
+        assert len(card.switches) == min(switches, 3)
+        assert len(card.switches) + len(card.lines) + card.more + 1 == len(own)
+        boxes = [*(s.box for s in card.switches), card.gate]
+        boxes += [w.label for s in card.switches for w in s.wires]
+        for one, other in combinations(boxes, 2):
+            assert not one.overlaps(other)
+        for box in boxes[: len(card.switches)]:
+            assert card.box.x <= box.x
+            assert box.x + box.width <= card.box.x + card.box.width
+            assert card.box.y <= box.y
+            assert box.y + box.height <= card.box.y + card.box.height
+            assert not any(box.y - 6 < line.y < box.y + box.height for line in card.lines)
+            assert not box.y - 6 < card.text_y + 41 < box.y + box.height
