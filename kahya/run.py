@@ -214,8 +214,10 @@ class Run:
             self._note("reverted", replace(outcome, applied=done, reason=words))
 
     def _note(self, kind: str, outcome: Outcome) -> None:
-        self.story.outcomes[outcome.host, outcome.system] = outcome
-        self._record(kind, **outcome_data(outcome), commit=self.plan.commit)
+        pair = outcome.host, outcome.system
+        self.story.outcomes[pair] = outcome
+        about = {"commit": self.plan.commit, "identity": self._host_plan(pair).identity}
+        self._record(kind, **outcome_data(outcome), **about)
 
     def _record(self, kind: str, **data: Any) -> None:
         self.journal.record(kind, self.plan.id, {"run": self.story.number, **data})
@@ -224,7 +226,10 @@ class Run:
         return self._planned((plan.host, plan.system))
 
     def _planned(self, pair: Pair) -> tuple[Change, ...]:
-        return next(p.changes for p in self.plan.host_plans if (p.host, p.system) == pair)
+        return self._host_plan(pair).changes
+
+    def _host_plan(self, pair: Pair) -> HostPlan:
+        return next(p for p in self.plan.host_plans if (p.host, p.system) == pair)
 
     def _result(self, stopped: str) -> Result:
         order = touched(self.plan)

@@ -13,6 +13,7 @@ from kahya.model import Host, Town
 from kahya.topology import wan_address
 
 SSH_PORT = 22
+HTTPS_PORT = 443
 REACH_SECONDS = 3.0
 CONVERGE_SECONDS = 30.0
 
@@ -72,9 +73,16 @@ def await_vpn(town: Town) -> bool:
 
 
 def answers(host: Host) -> bool:
-    """Return whether the host's SSH port can be reached from here."""
+    """Return whether a port by which one logs in to the host can be reached from here."""
+    usual = [SSH_PORT, HTTPS_PORT] if "switches" in host.groups else [SSH_PORT]
+    return any(
+        _open(host.address, port) for port in [host.vars.get("ansible_port"), *usual] if port
+    )
+
+
+def _open(address: str, port: int) -> bool:
     try:
-        socket.create_connection((host.address, SSH_PORT), REACH_SECONDS).close()
+        socket.create_connection((address, port), REACH_SECONDS).close()
     except OSError:
         return False
     return True

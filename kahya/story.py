@@ -18,6 +18,8 @@ KINDS = (
 )  # fmt: skip
 END = ("applied", "aborted")
 Pair = tuple[str, str]
+Machines = set[tuple[str, str, str]]
+"""Host, system, and what the machine said it is when the system was applied to it."""
 
 
 @dataclass
@@ -84,6 +86,20 @@ class Story:
 def touched(plan: Plan) -> tuple[Pair, ...]:
     """Return the pairs of host and system that ``plan`` does something about."""
     return tuple((p.host, p.system) for p in plan.host_plans if p.changes or p.blind_spots)
+
+
+def machines(journal: Journal) -> Machines:
+    """Return all that something was ever applied to."""
+    done = (entry.data for entry in journal.entries("outcome") if entry.data["applied"])
+    # Older entries don't say which machine it was: "" is any.
+    return {(data["host"], data["system"], data.get("identity", "")) for data in done}
+
+
+def is_new_to(plan: Plan, known: Machines) -> bool:
+    """Return whether nothing that ``plan`` touches was ever applied to these very machines."""
+    pairs = touched(plan)
+    due = [(p.host, p.system, p.identity) for p in plan.host_plans if (p.host, p.system) in pairs]
+    return not any(known & {(host, system, me), (host, system, "")} for host, system, me in due)
 
 
 def latest(journal: Journal) -> Story | None:

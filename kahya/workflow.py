@@ -151,12 +151,12 @@ class Workflow:
         Later systems can't be predicted before earlier ones exist, and neither can all of one
         system: its rounds are repeated until nothing is left to do. Return whether all is done.
         """
-        bare = part.pairs - self._ever_applied()
+        known = story.machines(self.journal)
         for system in part.systems:
             hosts = tuple(n for n in part.hosts if system.group in self.town.hosts[n].groups)
             if hosts:
                 say("system", system)
-                if not self._settle(Scope(hosts, (system,)), bare, sign, say):
+                if not self._settle(Scope(hosts, (system,)), known, sign, say):
                     return False
                 if system.engine == "napalm" and not ssh.await_vpn(self.town):
                     say("no_vpn", system)
@@ -197,7 +197,7 @@ class Workflow:
             results += probes.run(self.town, task.system, there, self.root, config, workdir)
         return results
 
-    def _settle(self, part: Scope, bare: Pairs, sign: Sign, say: Say) -> bool:
+    def _settle(self, part: Scope, known: story.Machines, sign: Sign, say: Say) -> bool:
         via_wan = ssh.beyond_vpn(self.town)
         if concerned := [host for host in via_wan if host in part.hosts]:
             say("via_wan", concerned)
@@ -206,7 +206,7 @@ class Workflow:
             say("plan", plan)
             if plan.unread or not plan.changes:
                 return not plan.unread and not plan.blind_spots
-            result = self._round(plan, bare, sign(plan), via_wan)
+            result = self._round(plan, known, sign(plan), via_wan)
             say("result", result)
             if result.extra or result.missing or result.stopped:
                 return False
@@ -215,10 +215,14 @@ class Workflow:
         return False
 
     def _round(
-        self, plan: Plan, bare: Pairs, approvals: Sequence[Approval], via_wan: Collection[str]
+        self,
+        plan: Plan,
+        known: story.Machines,
+        approvals: Sequence[Approval],
+        via_wan: Collection[str],
     ) -> Result:
         """Apply one round of a bring-up: at once where nothing is in use yet, else in waves."""
-        untouched = set(story.touched(plan)) <= set(bare)
+        untouched = story.is_new_to(plan, known)
         hosts = tuple(dict.fromkeys(host for host, _system in story.touched(plan)))
         order = (Wave("bare", hosts),) if untouched else waves(self.town, plan)
         with self._lock(plan.id) as renew:
@@ -335,10 +339,6 @@ class Workflow:
             )
         self.journal.record("unlocked", found.holder.run, {"by": self.person, "lock": str(found)})
         self.journal.release(self.town.name, found.holder)
-
-    def _ever_applied(self) -> set[story.Pair]:
-        entries = self.journal.entries("outcome")
-        return {(e.data["host"], e.data["system"]) for e in entries if e.data["applied"]}
 
     def _interrupted(self) -> Story:
         found = story.latest(self.journal)

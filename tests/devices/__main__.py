@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import re
+import secrets
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
@@ -34,14 +34,14 @@ MODELS: dict[str, dict[str, Any]] = {
 """What a new device of a platform is like: ``maker`` begins its serial number."""
 
 
-def hardware(platform: str, name: str, ports: str) -> dict[str, Any]:
-    """Return the hardware of a new device; its serial number follows from ``name``."""
+def hardware(platform: str, ports: str) -> dict[str, Any]:
+    """Return the hardware of a new device, with a serial number of its own."""
     model = MODELS[platform]
     names: list[str] = []
     for part in (ports or model["ports"]).split(","):
         stem, first, last = re.fullmatch(r"(\D.*?)(\d+)(?:-(\d+))?", part).groups()  # type: ignore[union-attr]
         names += [f"{stem}{number}" for number in range(int(first), int(last or first) + 1)]
-    serial = model["maker"] + hashlib.sha256(name.encode()).hexdigest()[:8].upper()
+    serial = model["maker"] + secrets.token_hex(4).upper()
     return {"model": model["model"], "serial": serial, "ports": names}
 
 
@@ -49,7 +49,7 @@ async def run(arguments: Namespace) -> None:
     """Be the device until told to end."""
     folder: Path = arguments.state.resolve()
     factory = arguments.factory.read_text(encoding="utf-8") if arguments.factory else ""
-    made = hardware(arguments.platform, folder.name, arguments.ports)
+    made = hardware(arguments.platform, arguments.ports)
     made["neighbours"] = [
         {"port": port, "system": system, "remote_port": there}
         for port, system, there in arguments.plug

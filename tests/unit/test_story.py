@@ -1,0 +1,31 @@
+"""What the journal tells of applies."""
+
+from kahya import story
+from kahya.journal import Journal
+from kahya.model import Change, HostPlan, Plan
+
+CHANGE = Change("pc-fen", "fen_isleri", "base", "pyinfra", "user x", "create", "+x", "+x")
+
+
+def plan(identity):
+    found = HostPlan("pc-fen", "base", "ok", (CHANGE,), identity=identity)
+    nothing = HostPlan("pc-merkez", "base", "ok", identity="an old machine")
+    return Plan("ornek", "c0ffee", {}, "", "", (nothing, found))
+
+
+def test_a_machine_is_new_until_something_was_applied_to_it(tmp_path):
+    journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite")
+    about = {"host": "pc-fen", "system": "base", "status": "applied", "identity": "one"}
+    assert story.is_new_to(plan("one"), story.machines(journal))
+    journal.record("outcome", "", {"run": 1, **about, "applied": []})
+    assert story.is_new_to(plan("one"), story.machines(journal))
+    journal.record("outcome", "", {"run": 1, **about, "applied": [story.brief(CHANGE)]})
+    assert not story.is_new_to(plan("one"), story.machines(journal))
+    assert story.is_new_to(plan("another, in its place"), story.machines(journal))
+
+
+def test_where_the_machine_was_not_written_down_none_is_new(tmp_path):
+    journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite")
+    about = {"host": "pc-fen", "system": "base", "status": "applied"}
+    journal.record("outcome", "", {"run": 1, **about, "applied": [story.brief(CHANGE)]})
+    assert not story.is_new_to(plan("one"), story.machines(journal))
