@@ -32,6 +32,8 @@ def work(tmp_path_factory):
     connection = work / "inventories/lab/group_vars/all/connection.yml"
     rewrite(connection, r"ansible_ssh_private_key_file: .*\n", "")
     rewrite(connection, r"(ssh_known_hosts_file): .*\n", rf"\1: {LAB}/known_hosts\n")
+    switches = work / "inventories/lab/group_vars/switches/connection.yml"
+    rewrite(switches, r"(ansible_httpapi_ca_path): .*\n", rf"\1: {LAB}/certificates.pem\n")
     git(work, "rm", "--quiet", "inventories/lab/.vault-password")
     publish(work, "For CI")
     return work
