@@ -96,10 +96,14 @@ def machines(journal: Journal) -> Machines:
 
 
 def is_new_to(plan: Plan, known: Machines) -> bool:
-    """Return whether nothing that ``plan`` touches was ever applied to these very machines."""
-    pairs = touched(plan)
-    due = [(p.host, p.system, p.identity) for p in plan.host_plans if (p.host, p.system) in pairs]
-    return not any(known & {(host, system, me), (host, system, "")} for host, system, me in due)
+    """Return whether nothing that ``plan`` touches was ever applied to these very machines.
+
+    One that doesn't say which it is may be any.
+    """
+    now = {(p.host, p.system): p.identity for p in plan.host_plans}
+    due = touched(plan)
+    then = [((host, system), one) for host, system, one in known if (host, system) in due]
+    return not any(one == now[pair] or "" in (one, now[pair]) for pair, one in then)
 
 
 def latest(journal: Journal) -> Story | None:

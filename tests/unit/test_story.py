@@ -24,8 +24,13 @@ def test_a_machine_is_new_until_something_was_applied_to_it(tmp_path):
     assert story.is_new_to(plan("another, in its place"), story.machines(journal))
 
 
-def test_where_the_machine_was_not_written_down_none_is_new(tmp_path):
+def test_where_it_is_not_known_which_machine_it_is_none_is_new(tmp_path):
     journal = Journal(f"sqlite:///{tmp_path}/journal.sqlite")
-    about = {"host": "pc-fen", "system": "base", "status": "applied"}
-    journal.record("outcome", "", {"run": 1, **about, "applied": [story.brief(CHANGE)]})
-    assert not story.is_new_to(plan("one"), story.machines(journal))
+    about = {"host": "pc-fen", "status": "applied", "applied": [story.brief(CHANGE)]}
+    journal.record("outcome", "", {"run": 1, **about, "system": "vpn"})
+    assert story.is_new_to(plan("one"), story.machines(journal))
+    journal.record("outcome", "", {"run": 1, **about, "system": "base", "identity": "one"})
+    assert story.is_new_to(plan("another"), story.machines(journal))
+    assert not story.is_new_to(plan(""), story.machines(journal))
+    journal.record("outcome", "", {"run": 1, **about, "system": "base"})
+    assert not story.is_new_to(plan("another"), story.machines(journal))
