@@ -17,6 +17,7 @@ from pathlib import Path
 from kahya import ssh
 from kahya.drift import authority
 from kahya.engines.base import Progress
+from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.errors import BackupError
 from kahya.finding import Authority
 from kahya.i18n import _
@@ -135,7 +136,9 @@ def _cause(repository: Repository, journal: Journal, pair: tuple[str, str], fold
         "outcome", "reverted", after=int(told.partition(":")[0]) if known else 0
     )
     done = [entry.data for entry in since if (entry.data["host"], entry.data["system"]) == pair]
-    runs = list(dict.fromkeys(d["run"] for d in done if d["status"] == "applied" and d["applied"]))
+    back = {d["run"] for d in done if d["status"] == "reverted"}
+    kept = [d["run"] for d in done if d["status"] == "applied" and d["applied"]]
+    runs = [run for run in dict.fromkeys(kept) if run not in back]
     # Without an earlier backup, all that was ever applied would have to be named.
     begun = filter(None, map(journal.find, runs if known else runs[-1:]))
     words = ((entry.number, authority(entry, entry)) for entry in begun)
@@ -233,4 +236,8 @@ def _mask(town: Town, device: str) -> Mask:
             pass
         finally:
             Path(file.name).unlink()
-    return Mask(device, bytes.fromhex(path.read_text(encoding="utf-8")), town.secrets)
+    # A device that the town no longer has, or of an unknown platform, is never read.
+    about = town.hosts[device].vars if device in town.hosts else {}
+    platform = PLATFORMS.get(about.get("platform", ""))
+    key = bytes.fromhex(path.read_text(encoding="utf-8"))
+    return Mask(device, key, town.secrets, platform.rules.shown if platform else str)

@@ -25,7 +25,8 @@ VOLATILE = re.compile(
     r"Current configuration|Using \d+ out of|ntp clock-period "
 )
 # A second net, for lines that a driver left alone: its list of secrets is never whole (NAPALM's for
-# IOS misses all but the first "snmp-server host"). Hiding too much is better than too little.
+# IOS misses all but the first "snmp-server host"). The platform's own list is the third, for what
+# a driver hid by halves, too ("crypto isakmp key 6 …"). Hiding too much is better than too little.
 SECRET = re.compile(
     r"""\b(?:\S*password | passphrase | secret
       | key-string | (?:pre-shared|authentication|privacy)-key
@@ -48,12 +49,14 @@ class Mask:
 
     The device and what stands before it on the line are part of each digest: nobody sees what
     shares a secret, and a mask that somebody moved to another line is never filled in there.
-    ``secrets`` are those of the vault, the longest first.
+    ``secrets`` are those of the vault, the longest first. ``shown`` writes ``MARK`` in place of
+    what the device's platform knows as a secret in a line.
     """
 
     device: str
     key: bytes = field(repr=False)
     secrets: tuple[str, ...] = field(repr=False)
+    shown: Callable[[str], str] = field(default=str, repr=False)
 
     def token(self, before: str, secret: str) -> str:
         """Return what stands in place of ``secret`` after the masked text ``before``."""
@@ -109,7 +112,11 @@ class Mask:
         return map(self._pieces, *both)
 
     def _pieces(self, raw: str, clean: str) -> Iterator[tuple[str, bool]]:
-        start, end = _hidden(raw, clean)
+        spans = [span for text in (clean, self.shown(raw)) if (span := _hidden(raw, text))]
+        if found := SECRET.search(raw) if raw == clean else None:
+            spans.append(found.span("value"))
+        start = min((first for first, last in spans), default=len(raw))
+        end = max((last for first, last in spans), default=len(raw))
         yield from self._known_in(raw[:start])
         yield raw[start:end], start < end
         yield from self._known_in(raw[end:])
@@ -128,14 +135,13 @@ class Mask:
         return re.compile("|".join([*map(re.escape, self.secrets), TOKEN.pattern]))
 
 
-def _hidden(raw: str, clean: str) -> tuple[int, int]:
-    """Return from where to where a line is secret, spaces around it left out.
+def _hidden(raw: str, clean: str) -> tuple[int, int] | None:
+    """Return from where to where ``clean`` hides a line, spaces around it left out; None: nowhere.
 
-    Where the driver has rewritten a line in a way of its own, that is all of it.
+    Where the line was rewritten in another way, that is all of it.
     """
     if raw == clean:
-        found = SECRET.search(raw)
-        return found.span("value") if found else (len(raw), len(raw))
+        return None
     before, mark, rest = clean.partition(MARK)
     before, after = before.rstrip(), rest.rpartition(MARK)[2].strip()
     inside = raw[len(before) : len(raw.rstrip()) - len(after)]

@@ -207,6 +207,22 @@ def test_several_applies_since_are_all_named(estate):
     assert [word.plan for _run, word in cause.words] == ["one", "two"]
 
 
+def test_who_approved_what_was_taken_back_did_not_write_it(estate):
+    estate.take()
+    run = estate.applied("one", AYSE)
+    back = {"run": run, "host": "gw-fen", "system": "routing", "status": "reverted"}
+    estate.journal.record("reverted", "one", back | {"commit": "c", "applied": []})
+    estate.edit("gw-fen", "interface a\n", "interface b\n")
+    [cause] = estate.take().saved
+    assert cause == Cause(first=False, device="gw-fen")
+    estate.edit("gw-fen", "interface b\n", "interface c\n")
+    run = estate.applied("two", AYSE)
+    kept = back | {"run": run, "status": "failed"}  # it could not be taken back
+    estate.journal.record("reverted", "two", kept | {"commit": "c", "applied": []})
+    [cause] = estate.take().saved
+    assert cause.people == (AYSE,)
+
+
 def test_the_first_backup_is_of_who_applied_last(estate):
     estate.applied("one", AYSE)
     estate.applied("two", MEHMET)

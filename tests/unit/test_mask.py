@@ -1,6 +1,7 @@
 """A mask hides every secret, is the same each time, and is filled in where the secret is known."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 from napalm.base.constants import CISCO_SANITIZE_FILTERS
 from napalm.base.helpers import sanitize_config
 
+from kahya.engines.napalm_platforms import PLATFORMS
 from kahya.mask import MARK, TOKEN, Mask
 from napalm_frr.sanitize import sanitize
 
 CASES = yaml.safe_load((Path(__file__).parent / "cases/secrets.yml").read_text(encoding="utf-8"))
 VAULT = ("another long secret", "vaulted")
-MASK = Mask("gw-fen", b"k" * 32, VAULT)
+MASK = Mask("gw-fen", b"k" * 32, VAULT, PLATFORMS["ios"].rules.shown)
 SANITIZERS = {
     "frr": sanitize,
     "ios": lambda text: sanitize_config(text, CISCO_SANITIZE_FILTERS),
@@ -31,15 +33,18 @@ def configuration(canary):
 
 
 @pytest.mark.parametrize("driver", SANITIZERS)
+@pytest.mark.parametrize("platform", [p for p in PLATFORMS if PLATFORMS[p].rules.secrets])
+@settings(max_examples=20)
 @given(canary=CANARY)
-def test_no_secret_is_shown_and_all_can_be_filled_in(driver, canary):
+def test_no_secret_is_shown_and_all_can_be_filled_in(driver, platform, canary):
+    mask = replace(MASK, shown=PLATFORMS[platform].rules.shown)
     raw = configuration(canary)
     clean = SANITIZERS[driver](raw)
-    shown = MASK.hide(raw, clean)
+    shown = mask.hide(raw, clean)
     assert canary not in shown
     assert not any(secret in shown for secret in VAULT)
-    assert MASK.fill(shown, {"running": raw}, {"running": clean}) == raw
-    assert shown == MASK.hide(raw, clean)
+    assert mask.fill(shown, {"running": raw}, {"running": clean}) == raw
+    assert shown == mask.hide(raw, clean)
 
 
 @pytest.mark.parametrize("driver", SANITIZERS)
