@@ -5,6 +5,8 @@ docs/network.md describes the repository, docs/adr/0018 why secrets are kept as 
 
 from __future__ import annotations
 
+import os
+import re
 import secrets
 import tempfile
 import time
@@ -218,26 +220,32 @@ def _repository(town: Town) -> Repository:
 
 
 def _mask(town: Town, device: str) -> Mask:
-    """Return the mask of a device; its key is made at first use, and never leaves this machine."""
+    # A device that the town no longer has, or of an unknown platform, is never read.
+    about = town.hosts[device].vars if device in town.hosts else {}
+    platform = PLATFORMS.get(about.get("platform", ""))
+    return Mask(device, _key(town), town.secrets, platform.rules.shown if platform else str)
+
+
+def _key(town: Town) -> bytes:
+    """Return the key of the masks; it is made at first use, and never leaves this machine."""
     path = state_folder(town) / "backup.key"
+    hint = _("Put your copy back, or move the repository away and begin a new one.")
     if not path.exists() and _repository(town).commit(BRANCH):
-        raise BackupError(
-            _("{file} is missing: without it no secret could be told from another").format(
-                file=path
-            ),
-            _("Put your copy back, or move the repository away and begin a new one."),
-        )
+        text = _("{file} is missing: without it no secret could be told from another")
+        raise BackupError(text.format(file=path), hint)
     if not path.exists():
         with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
             file.write(secrets.token_hex(KEY_BYTES) + "\n")
+            file.flush()
+            os.fsync(file.fileno())
         try:
             path.hardlink_to(file.name)  # never in place of one that another process made
         except FileExistsError:
             pass
         finally:
             Path(file.name).unlink()
-    # A device that the town no longer has, or of an unknown platform, is never read.
-    about = town.hosts[device].vars if device in town.hosts else {}
-    platform = PLATFORMS.get(about.get("platform", ""))
-    key = bytes.fromhex(path.read_text(encoding="utf-8"))
-    return Mask(device, key, town.secrets, platform.rules.shown if platform else str)
+    found = path.read_text(encoding="utf-8").strip()
+    if not re.fullmatch(f"[0-9a-f]{{{2 * KEY_BYTES}}}", found):  # with none, all could be guessed
+        text = _("{file} is damaged: it has no {count} hexadecimal digits")
+        raise BackupError(text.format(file=path, count=2 * KEY_BYTES), hint)
+    return bytes.fromhex(found)

@@ -62,7 +62,8 @@ def ask_again(answers: Sequence[HostPlan], fleet: Fleet, journal: Journal) -> tu
 def _lost(journal: Journal) -> Mapping[Pair, Entry]:
     """Return what was last heard of each host and system that was lost in an apply that ended."""
     ended = {entry.data.get("run") for entry in journal.entries(*story.END)}
-    heard = {(e.data["host"], e.data["system"]): e for e in journal.entries("outcome", "reverted")}
+    told = (e for e in journal.entries("outcome", "reverted") if e.data["status"] != "refused")
+    heard = {(e.data["host"], e.data["system"]): e for e in told}  # who refused did nothing
     return {
         pair: entry
         for pair, entry in heard.items()

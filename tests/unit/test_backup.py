@@ -298,6 +298,13 @@ def test_a_lost_key_is_not_replaced_in_silence(estate):
     assert estate.take().saved == {}
 
 
+@pytest.mark.parametrize("text", ["", "0f" * 31, "no key" * 11])
+def test_a_damaged_key_is_not_used(estate, text):
+    (estate.folder.parent / "backup.key").write_text(text, encoding="utf-8")
+    with pytest.raises(BackupError, match=r"backup\.key is damaged"):
+        estate.take()
+
+
 def test_another_folder_is_not_taken_for_the_repository(estate):
     estate.folder.mkdir()
     (estate.folder / "notes").touch()
