@@ -74,7 +74,7 @@ step() { (sh -ec "$1" 9>&-) || { failed=1 && echo "not undone: $1" >&2; }; }
 
 undo() { # by whom
     [ "$1" != timer ] || [ -e armed ] || { disarm; exit 0; } # confirmed in the last moment
-    [ ! -e returned ] || exit 0
+    [ ! -e returned ] || { disarm; exit 0; } # the power failed before the timer was removed
     failed=
     while read -r path; do
         if [ -d "$path" ] && [ ! -L "$path" ]; then

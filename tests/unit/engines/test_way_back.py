@@ -87,3 +87,17 @@ def test_units_left_by_a_power_loss_are_removed_by_the_timer_that_they_start(tmp
     (system / "armed").unlink()  # the last to be written, and the power failed before
     run(system, "undo", "timer")
     assert not [*tmp_path.glob("kahya-return-*"), *tmp_path.glob("timers.target.wants/*")]
+
+
+def test_a_timer_left_by_a_power_loss_after_the_return_is_removed(tmp_path, way):
+    make, run = way
+    (tmp_path / "file").write_text("before")
+    system = make("system")
+    run(system, "save")
+    run(system, "arm", "30")
+    (system / "returned").write_text("timer\n")  # it is back, and the power failed right after
+    (tmp_path / "file").write_text("after")
+    run(system, "undo", "timer")
+    assert (tmp_path / "file").read_text() == "after", "once is enough"
+    assert not (system / "armed").exists(), "else nothing could be changed here any more"
+    assert not [*tmp_path.glob("kahya-return-*"), *tmp_path.glob("timers.target.wants/*")]
