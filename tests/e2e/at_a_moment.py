@@ -7,6 +7,8 @@ MOMENT   before|after KIND [NTH]   around an entry of the journal
 COMMAND  kill                      kill -9 of this process: its children are left to the kernel
          power-off                 kill -9 of this process and all that it started, at once
          anything else             a shell command, to its end; nothing more happens at this moment
+
+Ends with 99 where that moment never came: nothing would be proved.
 """
 
 import os
@@ -25,10 +27,11 @@ from kahya import cli, run, workflow
 from kahya.engines.fleet import Fleet
 from kahya.engines.napalm import NapalmEngine
 
+NEVER = 99
 
-def befall(command):
-    """Return what makes ``command`` happen once, whoever asks for it."""
-    due = [command]
+
+def befall(command, due):
+    """Return what makes ``command`` happen once, whoever asks for it; ``due`` is empty then."""
 
     def act():
         if not due:
@@ -77,7 +80,8 @@ def main():
     """Do what the command line says."""
     moment, command, *arguments = sys.argv[1:]
     kind, _, rest = moment.partition(" ")
-    act = befall(command)
+    due = [command]
+    act = befall(command, due)
     run.PATIENCE_SECONDS = int(os.environ.get("PATIENCE", run.PATIENCE_SECONDS))
     if kind == "tells":
         watch(rest, act)
@@ -89,7 +93,11 @@ def main():
         around(moment, act)
     else:
         sys.exit(f"no such moment: {moment}")
-    sys.exit(cli.main(arguments))
+    try:
+        code = cli.main(arguments)
+    except SystemExit as end:
+        code = end.code
+    sys.exit(NEVER if due and kind != "clock" else code)
 
 
 if __name__ == "__main__":
