@@ -25,7 +25,7 @@ from kahya.finding import Authority
 from kahya.i18n import _
 from kahya.inventory import project_root, state_folder
 from kahya.journal import Journal
-from kahya.mask import Fill, Mask
+from kahya.mask import Config, Fill, Mask
 from kahya.model import Host, HostPlan, Plan, System, Town
 from kahya.repository import BRANCH, Commit, Repository
 
@@ -172,45 +172,49 @@ def revision(town: Town, device: str, name: str) -> str:
     Raises:
         BackupError: there is no such commit, or the device isn't in it.
     """
+    return _kept(town, device, name)[0]
+
+
+def gone(town: Town, restores: Restores) -> list[str]:
+    """Return what ``restores`` names and the repository no longer has."""
+    found = []
+    for device, commit in restores.items():
+        try:
+            _kept(town, device, commit)
+        except BackupError as error:
+            found.append(f"{error}. {error.hint}")
+    return found
+
+
+def fills(town: Town, restores: Restores) -> dict[str, Fill]:
+    """Return, by device, what makes the backup whole that it gets back.
+
+    It raises BackupError where the repository doesn't have it any more: what is asked of other
+    devices, or to bring this one back, needs no backup.
+    """
+    return {device: partial(_fill, town, device, commit) for device, commit in restores.items()}
+
+
+def _fill(town: Town, device: str, commit: str, raw: Config, clean: Config) -> str:
+    return _mask(town, device).fill(_kept(town, device, commit)[1], raw, clean)
+
+
+def _kept(town: Town, device: str, name: str) -> tuple[str, str]:
+    """Return the full name of the commit ``name``, and what it keeps of ``device``."""
     repository = _repository(town)
-    commit = repository.commit(name)
-    if commit is None or _path(repository, device, commit) is None:
+    commit = repository.commit(name) or ""
+    # It may have stood in another building then.
+    paths = repository.paths(commit) if commit else []
+    path = next((p for p in paths if p.endswith(f"/{device}/running")), "")
+    text = repository.read(path, commit) if path else None
+    if text is None:
         raise BackupError(
             _("{folder} has no backup of {device} at {name}").format(
                 folder=repository.folder, device=device, name=name
             ),
             _("git log there tells what it has: docs/runbooks/restore.md."),
         )
-    return commit
-
-
-def gone(town: Town, restores: Restores) -> list[str]:
-    """Return what ``restores`` names and the repository no longer has."""
-    try:
-        fills(town, restores)
-    except BackupError as error:
-        return [f"{error}. {error.hint}"]
-    return []
-
-
-def fills(town: Town, restores: Restores) -> dict[str, Fill]:
-    """Return, by device, what makes the backup whole that it gets back.
-
-    Raises:
-        BackupError: the repository doesn't have it any more.
-    """
-    repository, found = _repository(town), dict[str, Fill]()
-    for device, name in restores.items():
-        path = _path(repository, device, revision(town, device, name))
-        text = repository.read(path or "", name) or ""
-        found[device] = partial(_mask(town, device).fill, text)
-    return found
-
-
-def _path(repository: Repository, device: str, commit: str) -> str | None:
-    # It may have stood in another building then.
-    here = (p for p in repository.paths(commit) if p.endswith(f"/{device}/running"))
-    return next(here, None)
+    return commit, text
 
 
 def _repository(town: Town) -> Repository:

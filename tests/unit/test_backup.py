@@ -359,6 +359,18 @@ def test_what_the_repository_does_not_have_is_not_restored(estate):
     estate.git("gc", "--quiet", "--prune=now")
     [why] = backup.gone(estate.town, {"gw-fen": commit})
     assert commit in why
+    found = asked(estate, {"gw-fen": commit})
+    assert (found.status, found.changes) == ("error", ())
+    assert commit in found.reason
+
+
+def test_a_damaged_backup_is_not_taken_for_an_empty_one(estate):
+    estate.take("gw-fen")
+    commit = backup.revision(estate.town, "gw-fen", "main")
+    blob = estate.git("rev-parse", f"main:{FEN}").strip()
+    (estate.folder / "objects" / blob[:2] / blob[2:]).unlink()
+    assert len(backup.gone(estate.town, {"gw-fen": commit})) == 1
+    assert asked(estate, {"gw-fen": commit}).status == "error"
 
 
 def run(*words):
