@@ -74,10 +74,10 @@ def await_vpn(town: Town) -> bool:
 
 def answers(host: Host) -> bool:
     """Return whether a port by which one logs in to the host can be reached from here."""
-    usual = [SSH_PORT, HTTPS_PORT] if "switches" in host.groups else [SSH_PORT]
-    return any(
-        _open(host.address, port) for port in [host.vars.get("ansible_port"), *usual] if port
-    )
+    ports = [host.vars.get("ansible_port", SSH_PORT)]
+    if "switches" in host.groups:  # some are logged in to over HTTPS
+        ports.append(host.vars.get("ansible_httpapi_port", HTTPS_PORT))
+    return any(_open(host.address, int(port)) for port in ports)
 
 
 def _open(address: str, port: int) -> bool:

@@ -1,8 +1,12 @@
 """One ssh configuration for all engines, with a way to branches that have no VPN yet."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from kahya import ssh
 from kahya.inventory import load
 from kahya.ssh import write_ssh_config
 
@@ -38,3 +42,22 @@ def test_a_branch_without_vpn_is_reached_by_way_of_its_gateway(tmp_path):
 def test_a_host_outside_is_reached_from_the_home_gateway(tmp_path):
     found = asked(write_ssh_config(TOWN, tmp_path), "internet")
     assert (found["hostname"], found["proxyjump"]) == ("198.51.100.1", "gw-merkez")
+
+
+@pytest.mark.parametrize(
+    ("name", "about", "open_port", "reached"),
+    [
+        ("pc-fen", {}, 22, True),
+        ("pc-fen", {}, 443, False),
+        ("pc-fen", {"ansible_port": 2222}, 2222, True),
+        ("pc-fen", {"ansible_port": 2222}, 22, False),
+        ("sw-fen", {}, 22, True),
+        ("sw-fen", {}, 443, True),
+        ("sw-fen", {"ansible_httpapi_port": 8443}, 8443, True),
+        ("sw-fen", {"ansible_httpapi_port": 8443}, 443, False),
+    ],
+)
+def test_a_host_answers_where_one_logs_in(monkeypatch, name, about, open_port, reached):
+    monkeypatch.setattr(ssh, "_open", lambda _address, port: port == open_port)
+    host = TOWN.hosts[name]
+    assert ssh.answers(replace(host, vars={**host.vars, **about})) is reached
