@@ -7,6 +7,7 @@ are put back.
 
 import os
 import secrets
+import subprocess
 import tempfile
 import time
 from base64 import b64encode
@@ -83,6 +84,13 @@ def key_pair(address):
     pem = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
     private = key.private_bytes(*pem, serialization.NoEncryption()).decode()
     return private, made.sign(key, hashes.SHA256()).public_bytes(pem[0]).decode()
+
+
+def objects_of(repository):
+    """Return all that a git repository ever held; in its files it is compressed."""
+    command = ["git", f"--git-dir={repository}", "cat-file", "--batch-all-objects", "--batch"]
+    done = subprocess.run(command, check=True, capture_output=True)
+    return done.stdout.decode(errors="replace")
 
 
 class Processes:
@@ -240,5 +248,8 @@ def test_no_secret_leaves_its_place(clone, tmp_path, temporary):
     for folder in (admin.folder, ROOT / ".kahya/ornek", Path.home() / ".ansible"):
         for path, text in files_below(folder).items():
             assert found_in(text, wanted) == set(), path
+    backups = objects_of(ROOT / ".kahya/ornek/backups.git")
+    assert "<secret:" in backups
+    assert found_in(backups, wanted) == set()
     for host in HOSTS:
         assert on_host(host, wanted) == [], host
