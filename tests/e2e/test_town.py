@@ -51,7 +51,7 @@ def test_network_devices_keep_the_rules_and_are_cabled_as_declared():
 def test_pcs_reach_each_other_and_the_carrier_sees_tunnels_only(tmp_path):
     town = load(ROOT / "inventories/lab")
     pcs = [h for h in town.hosts.values() if "pcs" in h.groups]
-    capture = subprocess.Popen(["scripts/lab", "capture", "60", tmp_path / "wan.pcap"], cwd=ROOT)
+    capture = subprocess.Popen(["scripts/lab", "capture", "180", tmp_path / "wan.pcap"], cwd=ROOT)
     await_capture(tmp_path / "wan.pcap")
     for one in pcs:
         for other in pcs:
