@@ -148,6 +148,9 @@ class Device:
         if not self.platform.files:
             return
         self.forget()
+        if left := self._kept():  # with two, nobody could tell which is the way back
+            text = _("the device does not delete {names}")
+            raise ValueError(text.format(names=", ".join(left)))
         name = f"kahya-old-{tag(run)}-{tag(after)}.cfg"
         said = self._file("keep", name)
         copy = self._file("read", name)
