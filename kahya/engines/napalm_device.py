@@ -176,6 +176,14 @@ class Device:
         if self.platform.candidate == "file":
             self._file("drop", committed)
 
+    def unsaved(self, before: Config, after: Config) -> list[str]:
+        """Return of which resources that were changed the next start would not know."""
+        if not self.platform.files:  # drivers/napalm_frr looks itself
+            return []
+        saved = meaning(str(self.driver.get_config(retrieve="startup")["startup"]), self.rules)
+        changed = (name for name in {**before, **after} if before.get(name) != after.get(name))
+        return [name for name in changed if saved.get(name) != after.get(name)]
+
     def kept(self) -> Kept:
         """Return what ``prepare`` kept; all of it is empty where nothing was."""
         names = self._kept()

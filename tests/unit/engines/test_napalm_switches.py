@@ -156,6 +156,18 @@ def test_confirming_is_tried_again_when_the_connection_breaks_off(switch, monkey
     assert switch.plan().changes == ()
 
 
+def test_what_the_device_did_not_save_is_not_called_applied(switch):
+    plan = another(switch)
+    words = "startup-config file open failed (No space left on device)\n"
+    deaf = {"fault": "say", "command": "^write", "text": words}
+    switch.at_commit = lambda: switch.device.faults(deaf)
+    outcome = switch.apply(plan)
+    assert (outcome.status, outcome.applied) == ("failed", ())
+    name = f"interface {PORT[switch.platform]}"
+    assert "whether it was saved is not known" in outcome.reason
+    assert f"startup configuration has something else: {name}" in outcome.reason
+
+
 def faults():
     return [
         pytest.param(platform, fault, id=f"{platform}-{fault['at']}-{fault['name']}")
