@@ -37,8 +37,10 @@ def _indented(text: str) -> Iterator[Statement]:
         above = [(depth, heading) for depth, heading in above if depth < indent]
         if (found := IOS_BANNER.fullmatch(words)) or EOS_BANNER.fullmatch(words):
             words, end = " ".join(words.split()[:2]), found[1] if found else "EOF"
-            while not (found and end in found[2]) and end not in next(lines, end):
-                pass
+            ended = found and end in found[2]
+            while not ended:
+                text = next(lines, end)
+                ended = end in text if found else text == end
         above.append((indent, words))
         yield tuple(heading for _depth, heading in above)
 

@@ -1,7 +1,15 @@
-"""The lab for the tests that need it. They run on the workstation's network: scripts/test lab."""
+"""What all tests share: no example is too slow; and the lab, for those that need it.
+
+Those run on the workstation's network: scripts/test lab.
+"""
 
 import pytest
 from admin import PEOPLE, SIGNERS, kahya
+from hypothesis import settings
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile("kahya", deadline=None)
+settings.load_profile("kahya")
 
 
 @pytest.fixture(scope="session")

@@ -216,7 +216,7 @@ class NapalmEngine:
         Returns what it runs. ``forget`` removes the former configuration that it kept.
 
         Raises:
-            Exception: it could not be reached well before the end, or runs something else.
+            Exception: it could not be reached well before the end, or runs or saved something else.
         """
         while True:
             try:
@@ -226,16 +226,20 @@ class NapalmEngine:
                         device.confirm(committed)
                         if forget:
                             device.forget()
-                        job.tell("confirmed")
-                        return found
+                        names = device.unsaved(way.before, found)
             except Exception:
                 if time.monotonic() > way.deadline - CONFIRM_SECONDS:
                     raise
                 time.sleep(0.5)
                 continue
-            names = [c.resource for c in job.changes(found, way.after)]
-            text = _("the device did not take all of it as it is: {names}")
-            raise ValueError(text.format(names=", ".join(names)))
+            text = _("its startup configuration has something else: {names}")
+            if found != way.after:
+                names = [c.resource for c in job.changes(found, way.after)]
+                text = _("the device did not take all of it as it is: {names}")
+            if names:
+                raise ValueError(text.format(names=", ".join(names)))
+            job.tell("confirmed")
+            return found
 
     def _await_return(self, job: Job, way: Way, error: Exception) -> Outcome:
         """Wait for the device's own timer and say which configuration it has then."""

@@ -148,6 +148,9 @@ class Device:
         if not self.platform.files:
             return
         self.forget()
+        if left := self._kept():  # with two, nobody could tell which is the way back
+            text = _("the device does not delete {names}")
+            raise ValueError(text.format(names=", ".join(left)))
         name = f"kahya-old-{tag(run)}-{tag(after)}.cfg"
         said = self._file("keep", name)
         copy = self._file("read", name)
@@ -172,6 +175,14 @@ class Device:
             self.driver.config_session = None
         if self.platform.candidate == "file":
             self._file("drop", committed)
+
+    def unsaved(self, before: Config, after: Config) -> list[str]:
+        """Return of which resources that were changed the next start would not know."""
+        if not self.platform.files:  # drivers/napalm_frr looks itself
+            return []
+        saved = meaning(str(self.driver.get_config(retrieve="startup")["startup"]), self.rules)
+        changed = (name for name in {**before, **after} if before.get(name) != after.get(name))
+        return [name for name in changed if saved.get(name) != after.get(name)]
 
     def kept(self) -> Kept:
         """Return what ``prepare`` kept; all of it is empty where nothing was."""

@@ -150,6 +150,7 @@ def test_headings_are_told_the_same_from_indents_and_braces(tree):
         "banner login ^Cip http server^C\nend\n",
         "banner login \x03\nip http server\n\x03\nend\n",
         "banner login\nip http server\nEOF\nend\n",
+        "banner login\nGEOFIZIK, EOF\nip http server\nEOF\nend\n",
     ],
 )
 def test_the_text_of_a_banner_is_no_configuration(text):

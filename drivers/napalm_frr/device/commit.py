@@ -1,8 +1,8 @@
 """What the driver can ask the device to do. Every function answers a dictionary.
 
 A commit is always made the same way: arm the return timer, change, verify, and only then keep it.
-The startup configuration is written last, when the change is confirmed: until then a reboot
-returns to the old configuration as well.
+The startup configuration is written when the change is confirmed, right before the timer is
+disarmed: until then a reboot returns to the old configuration as well.
 """
 
 import hashlib

@@ -218,6 +218,8 @@ def test_whatever_else_a_device_says_is_no_diff(said):
         "snmp-server user a g v3 auth sha {k1} priv aes 128 {k2}",
         " key {7 0822455D0A16}",
         "radius-server host 10.0.0.1 key {7 08}",
+        "tacacs-server key {20201234}",
+        " standby 1 authentication {secret}",
         "ntp authentication-key 1 md5 {secret}",
         " password {7 05080F1C2243}",
         " neighbor 10.0.0.1 password {7 08}",

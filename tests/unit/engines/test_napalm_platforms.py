@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+import yaml
 from napalm import get_network_driver
 
 from kahya.engines.napalm_device import ARGUMENTS
 from kahya.engines.napalm_platforms import PLATFORMS, platform_of, table
 
 ROOT = Path(__file__).parents[3]
+SECRETS = yaml.safe_load((ROOT / "tests/unit/cases/secrets.yml").read_text(encoding="utf-8"))
 TAKEN = [p for p in PLATFORMS.values() if not p.refused]
 
 
@@ -41,3 +43,12 @@ def test_a_refused_platform_says_why(platform):
 
 def test_only_drivers_that_can_return_by_themselves_are_taken():
     assert {p.name for p in TAKEN} == {"frr", "ios", "eos"}
+
+
+@pytest.mark.parametrize("platform", ["frr", "ios", "eos", "junos"])
+@pytest.mark.parametrize("secret", ["KanaryaKQXZ", "20201234"])
+def test_what_a_backup_masks_is_hidden_in_plans_too(platform, secret):
+    rules = PLATFORMS[platform].rules
+    lines = [*SECRETS[platform], *SECRETS["platform"]]
+    shown = [rules.shown(line.replace("{}", secret)) for line in lines]
+    assert [line for line in shown if secret in line] == []

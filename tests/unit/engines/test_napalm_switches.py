@@ -119,6 +119,17 @@ def test_what_was_changed_since_is_not_taken_back(switch):
     assert [c.resource for c in switch.plan().changes] == ["vlan 77"]
 
 
+def test_a_device_that_does_not_forget_the_way_back_before_is_refused(switch):
+    assert switch.apply(another(switch)).status == "applied"
+    plan, before = another(switch, "Veli"), switch.shows()
+    switch.device.faults({"fault": "say", "command": "^delete .*kahya-old", "text": "%Error\n"})
+    outcome = switch.apply(plan)
+    assert (outcome.status, outcome.applied) == ("refused", ())
+    assert "does not delete kahya-old-" in outcome.reason
+    assert switch.shows() == before
+    assert switch.revert().status == "reverted"  # the way back of what was applied is still there
+
+
 def test_a_change_that_cuts_the_path_is_gone_by_itself(switch, monkeypatch):
     hasten(monkeypatch)
     plan, before = another(switch), switch.shows()
@@ -143,6 +154,18 @@ def test_confirming_is_tried_again_when_the_connection_breaks_off(switch, monkey
     switch.at_commit = lambda: switch.device.faults(once)
     assert switch.apply(plan).status == "applied"
     assert switch.plan().changes == ()
+
+
+def test_what_the_device_did_not_save_is_not_called_applied(switch):
+    plan = another(switch)
+    words = "startup-config file open failed (No space left on device)\n"
+    deaf = {"fault": "say", "command": "^write", "text": words}
+    switch.at_commit = lambda: switch.device.faults(deaf)
+    outcome = switch.apply(plan)
+    assert (outcome.status, outcome.applied) == ("failed", ())
+    name = f"interface {PORT[switch.platform]}"
+    assert "whether it was saved is not known" in outcome.reason
+    assert f"startup configuration has something else: {name}" in outcome.reason
 
 
 def faults():
