@@ -78,7 +78,8 @@ def commit(base: str, prediction: str, message: str, user: str, revert_in: int |
             f"the running configuration changed since the candidate was loaded: {changed}"
         )
     facts = {"message": message, "user": user, "digest": digest(prediction)}
-    store.arm(revert_in or GUARD, {"before": before, "committed": prediction, **facts})
+    saved = {"before": before, "startup": vtysh.STARTUP.read_text()}
+    store.arm(revert_in or GUARD, {**saved, "committed": prediction, **facts})
     left = converge(prediction) if revert_in else _settle(prediction)
     if left:
         raise RefusedError(_restore(before, left))
@@ -152,6 +153,7 @@ def revert() -> Answer:
     left = converge(waiting["before"])
     if left:
         raise RefusedError(f"the return is incomplete: {'; '.join(left)}")
+    vtysh.STARTUP.write_text(waiting["startup"])  # a confirmation may have died after writing it
     store.disarm()
     store.record("return", digest=waiting["digest"])
     return {}

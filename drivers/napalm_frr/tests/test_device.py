@@ -109,8 +109,10 @@ def test_an_unconfirmed_commit_returns_by_itself(device, lab):
     assert device.has_pending_commit()
     assert MARK in running(device)
     assert MARK not in device.get_config("startup")["startup"]  # so that a reboot returns, too
+    lab.router.sh("vtysh -c 'write memory'")  # as a confirmation does that is then killed
     lab.wait_for(lambda: not device.has_pending_commit(), 6)
     assert running(device) == before
+    assert MARK not in device.get_config("startup")["startup"]
     with pytest.raises(CommitError, match="returned by itself"):
         device.confirm_commit()
 
@@ -221,7 +223,10 @@ def test_a_daemon_that_crashes_in_mid_commit_leaves_no_half_state(device, connec
     before = running(patient)
     patient.load_replace_candidate(filename=str(Path(__file__).parent / "frr" / "new_good.conf"))
     after = patient.get_config("candidate")["candidate"]
-    kill = "until pgrep -f 'napalm-frr/agent-.*commit'; do :; done; sleep 0.25; pkill -9 ospfd"
+    kill = (
+        "for _ in $(seq 999); do pgrep -f '[n]apalm-frr/agent-.*commit' && break; sleep 0.01; done"
+        "; sleep 0.25; pkill -9 ospfd"
+    )
     killer = threading.Thread(target=lab.router.sh, args=(kill,), kwargs={"check": False})
     killer.start()
     refused = ""
@@ -239,7 +244,7 @@ def test_a_daemon_that_crashes_in_mid_commit_leaves_no_half_state(device, connec
 def test_a_killed_agent_does_not_stop_the_return(device, lab):
     before = running(device)
     device.load_replace_candidate(filename=str(Path(__file__).parent / "frr" / "new_good.conf"))
-    kill = "sleep 0.3; kill -9 $(pgrep -f 'napalm-frr/agent-.*commit')"
+    kill = "sleep 0.3; kill -9 $(pgrep -f '[n]apalm-frr/agent-.*commit')"
     killer = threading.Thread(target=lab.router.sh, args=(kill,), kwargs={"check": False})
     killer.start()
     with contextlib.suppress(CommandErrorException):  # or it was faster
