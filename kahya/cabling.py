@@ -129,10 +129,13 @@ def compare(
         hosts: all network devices of the town.
         devices: what those that could be read say.
         unread: why the others could not, by host.
-        about: the names of the hosts that were asked; cables of others only are left out.
+        about: the names of the hosts that were asked. Cables of others only are left out, and
+            those of which the end that might tell was not asked.
     """
     found = {device.host: device for device in devices}
-    cables = [_look(c, found) for c in _declared(hosts) if c.host in about or c.peer in about]
+    asked = set(about)
+    looks = [_look(c, found) for c in _declared(hosts) if asked & {c.host, c.peer}]
+    cables = [c for c in looks if c.state != "unknown" or {c.host, c.peer} <= asked]
     differences = [d for h in hosts if h.name in found for d in _own(h, found[h.name])]
     lost = {(c.host, c.port): c for c in cables if c.state == "missing"}
     for (host, port), cable in lost.items():

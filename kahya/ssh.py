@@ -42,6 +42,14 @@ def write_ssh_config(
     return path
 
 
+def hang_up(directory: Path) -> None:
+    """End the connections that were shared by way of ``directory``: none outlives its use."""
+    for path in directory.iterdir():
+        if path.is_socket():
+            command = ["ssh", "-o", f"ControlPath={path}", "-O", "exit", "any"]
+            subprocess.run(command, capture_output=True, check=False)
+
+
 def host_keys(town: Town, names: Iterable[str]) -> dict[str, str]:
     """Return the fingerprint of the key by which each host is known, "" where it has none."""
     found = {}

@@ -180,6 +180,7 @@ class Workflow:
             up = [h for h, there in zip(hosts, pool.map(ssh.answers, hosts), strict=True) if there]
             for found in pool.map(lambda task: self._probe(task, up, config, workdir), due):
                 results += found
+            ssh.hang_up(workdir)
         self.journal.record("probed", "", {"results": [asdict(r) for r in results]})
         return results
 
