@@ -74,6 +74,15 @@ def test_cables_of_hosts_that_were_not_asked_are_left_out():
     assert [(c.host, c.state) for c in found.cables] == [("sw-a", "seen")]
 
 
+def test_a_cable_is_unknown_only_when_both_its_ends_were_asked():
+    hosts = [host("gw-a", {}), host("sw-a", {"Gi1": "gw-a lan0"})]
+    deaf = [device("gw-a", None)]
+    alone = compare(hosts, deaf, {}, ["gw-a"])
+    assert (alone.cables, alone.unknown) == ((), False)
+    both = compare(hosts, deaf, {}, ["gw-a", "sw-a"])
+    assert ([c.state for c in both.cables], both.unknown) == (["unknown"], True)
+
+
 ENDS = st.tuples(st.sampled_from(DEVICES), st.sampled_from(PORTS))
 PLUGS = st.lists(st.tuples(ENDS, ENDS), max_size=6).map(
     lambda pairs: [
