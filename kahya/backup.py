@@ -88,7 +88,8 @@ def take(town: Town, journal: Journal, names: Iterable[str], progress: Progress)
     if lock := journal.holder_of(town.name):
         raise lock.refuse()
     head = journal.head()  # what is recorded from now on is the next backup's business
-    chosen = {name: devices(town)[name] for name in names}
+    every = devices(town)
+    chosen = {name: every[name] for name in names}
     read, unread = list[str](), list[HostPlan]()
     causes: dict[Cause, dict[str, dict[str, str]]] = {}
     for found in _texts(town, list(chosen.values()), progress):

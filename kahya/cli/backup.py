@@ -48,9 +48,10 @@ def _backup(args: argparse.Namespace) -> int:
 
 def _restore(args: argparse.Namespace) -> int:
     flow, _part = open_town(args)
-    if args.device not in backup.devices(flow.town):
+    every = backup.devices(flow.town)
+    if args.device not in every:
         raise _no_device(flow)
-    _host, system = backup.devices(flow.town)[args.device]
+    _host, system = every[args.device]
     commit = backup.revision(flow.town, args.device, args.revision)
     part = Scope((args.device,), (system,))
     return finish_plan(flow.make_plan(part, restores={args.device: commit}), flow.town, args)
@@ -64,7 +65,8 @@ def _no_device(flow: Workflow) -> KahyaError:
 def around(flow: Workflow, names: Collection[str]) -> None:
     """Back up devices before or after an apply; what fails is told, and stops nothing."""
     # A plan may name what the town no longer has: that it is refused for it comes later.
-    if not (known := [name for name in names if name in backup.devices(flow.town)]):
+    every = backup.devices(flow.town)
+    if not (known := [name for name in names if name in every]):
         return
     try:
         console.backup(backup.take(flow.town, flow.journal, known, flow.progress), brief=True)
