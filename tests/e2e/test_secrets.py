@@ -192,6 +192,7 @@ def on_host(host, wanted):
     script = f"""
         umask 077; mkdir /run/wanted; trap 'rm -r /run/wanted' EXIT; cat >/run/wanted/words
         grep -rlaFf /run/wanted/words --exclude-dir=wanted {PLACES} 2>/dev/null
+        journalctl --sync
         journalctl --quiet --no-pager --output=export | grep -qaFf /run/wanted/words && echo journal
         dmesg 2>/dev/null | grep -qaFf /run/wanted/words && echo dmesg; true"""
     words = "\n".join(sorted(wanted)) + "\n"
