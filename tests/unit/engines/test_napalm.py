@@ -120,8 +120,11 @@ def test_a_commit_that_is_refused_for_somebody_else_was_faster_is_not_waited_for
 def test_what_waits_for_its_confirmation_is_not_taken_for_done(engine):
     device = Device()  # running is as planned, but only until the device returns by itself
     device.pending = True
-    [outcome] = engine(device).apply(TOWN, [Task(ROUTING, (GATEWAY,))], {}, lambda *_: None)
-    assert (outcome.status, "waits for its confirmation" in outcome.reason) == ("refused", True)
+    made, task = engine(device), Task(ROUTING, (GATEWAY,))
+    [plan] = made.plan(TOWN, [task], lambda *_: None)
+    [outcome] = made.apply(TOWN, [task], {}, lambda *_: None)
+    for said, status in ((plan, "unknown"), (outcome, "refused")):
+        assert (said.status, "waits for its confirmation" in said.reason) == (status, True)
 
 
 def test_a_key_is_shown_on_neither_side_and_that_it_differs_is_said(engine):
