@@ -218,14 +218,20 @@ class NapalmEngine:
         Raises:
             Exception: it could not be reached well before the end, or runs or saved something else.
         """
+        tried = False
         while True:
             try:
                 with self._device(job.host, RETRY_TIMEOUT_SECONDS) as device:
+                    early = time.monotonic() < way.deadline  # it can't have returned yet
+                    heard = tried and early and not device.driver.has_pending_commit()
                     found = job.means(device.running())
                     if found == way.after:
-                        device.confirm(committed)
-                        if forget:
-                            device.forget()
+                        tried = True
+                        if heard:  # of the last try only the answer was lost
+                            device.save()
+                        else:
+                            device.confirm(committed)
+                        device.tidy(committed, kept=forget)
                         names = device.unsaved(way.before, found)
             except Exception:
                 if time.monotonic() > way.deadline - CONFIRM_SECONDS:
