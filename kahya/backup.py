@@ -28,6 +28,7 @@ from kahya.journal import Journal
 from kahya.mask import Config, Fill, Mask
 from kahya.model import Host, HostPlan, Plan, System, Town
 from kahya.repository import BRANCH, Commit, Repository
+from kahya.scratch import scratch
 
 UNKNOWN = "unknown"
 KEY_BYTES = 32
@@ -119,8 +120,8 @@ def _texts(
     from kahya.engines.napalm_read import configurations, read
 
     jobs = [Job(town, system, host, progress) for host, system in chosen]
-    with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
-        config = ssh.write_ssh_config(town, Path(folder))
+    with scratch() as folder:
+        config = ssh.write_ssh_config(town, folder)
         for job, found in zip(jobs, read(config, jobs, configurations), strict=True):
             name, system, mask = job.host.name, job.system.name, _mask(town, job.host.name)
             if found.value is None:

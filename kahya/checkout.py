@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import fcntl
 import getpass
 import hashlib
 import os
-import shutil
 import socket
 import subprocess
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from kahya.errors import CheckoutError
 from kahya.i18n import _
+from kahya.scratch import scratch
 
 NO_COMMIT = "none"
 # What Kâhya reads. A new file elsewhere, such as a plan that was written here, changes nothing.
@@ -23,7 +21,6 @@ READ = (
     "inventories", "roles", "deploys", "templates", "probes", "kahya", "drivers", "systems.yml",
     "ansible.cfg",
 )  # fmt: skip
-BEFORE = "kahya-at-"
 
 
 def commit(root: Path) -> str:
@@ -104,7 +101,6 @@ def at_commit(root: Path, name: str) -> Iterator[Path]:
     Raises:
         CheckoutError: the repository doesn't have this commit, or it was never committed whole.
     """
-    _forget()
     if commit_of(root, "HEAD") is None:
         raise CheckoutError(
             _("{folder} has no history").format(folder=root),
@@ -115,8 +111,8 @@ def at_commit(root: Path, name: str) -> Iterator[Path]:
             _("commit {commit} can't be had any more").format(commit=_short(name)),
             _("Apply from a clean checkout, and fetch the whole history."),
         )
-    with tempfile.TemporaryDirectory(prefix=BEFORE) as private, _held(Path(private)):
-        whole = Path(private) / "files"
+    with scratch() as private:
+        whole = private / "files"
         files = whole / _ask(root, "rev-parse", "--show-prefix").decode().strip()
         index = {**os.environ, "GIT_INDEX_FILE": f"{private}/index"}
         _git(root, "read-tree", name, env=index)
@@ -128,25 +124,6 @@ def at_commit(root: Path, name: str) -> Iterator[Path]:
             if link.parent.is_dir() and not link.exists():
                 link.symlink_to((root / os.fsdecode(item)).resolve())
         yield files
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Show for as long as this process lives that the folder is in use."""
-    with (folder / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
-def _forget() -> None:
-    """Remove the folders that processes left behind when they were killed."""
-    for folder in Path(tempfile.gettempdir()).glob(f"{BEFORE}*"):
-        try:
-            with (folder / "lock").open() as lock:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder)
-        except OSError:  # in use, just begun, or another user's
-            continue
 
 
 def _short(name: str) -> str:

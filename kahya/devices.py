@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +19,7 @@ from kahya.inventory import project_root
 from kahya.model import Host, System, Town
 from kahya.redact import redact
 from kahya.scope import Scope
+from kahya.scratch import scratch
 
 if TYPE_CHECKING:  # NAPALM takes most of a second to import
     from kahya.engines.napalm_read import Ask, Reading, T
@@ -100,9 +100,8 @@ def _read(town: Town, part: Scope, ask: Ask[T], progress: Progress) -> list[Read
     from kahya.engines.napalm_read import read
 
     jobs = [Job(town, system, host, progress) for system, host in devices(town, part)]
-    # A short path: ssh's control sockets allow about 100 letters.
-    with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
-        return list(read(ssh.write_ssh_config(town, Path(folder)), jobs, ask))
+    with scratch() as folder:
+        return list(read(ssh.write_ssh_config(town, folder), jobs, ask))
 
 
 def _audit(town: Town, part: Scope, text: Callable[[System, Host], str]) -> Audit:

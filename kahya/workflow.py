@@ -9,7 +9,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
@@ -36,6 +35,7 @@ from kahya.plan.document import to_document
 from kahya.plan.waves import Wave, waves
 from kahya.run import Run
 from kahya.scope import Scope
+from kahya.scratch import scratch
 from kahya.standing import Standing, ask_again, standing
 from kahya.story import Story
 
@@ -185,7 +185,7 @@ class Workflow:
     def probe(self, pairs: Pairs) -> list[ProbeResult]:
         """Check that systems do their work on hosts; a host that doesn't answer is an error."""
         results: list[ProbeResult] = []
-        with self._workdir() as workdir, ThreadPoolExecutor(PARALLEL) as pool:
+        with scratch() as workdir, ThreadPoolExecutor(PARALLEL) as pool:
             config = ssh.write_ssh_config(self.town, workdir, shared=True)
             due = tasks(self.town, pairs)
             hosts = list({host.name: host for task in due for host in task.hosts}.values())
@@ -388,17 +388,11 @@ class Workflow:
 
     @contextmanager
     def _fleet(self, via: Collection[str] = (), restores: Restores = NOTHING) -> Iterator[Fleet]:
-        with self._workdir() as workdir:
+        with scratch() as workdir:
             config = ssh.write_ssh_config(self.town, workdir, via)
             fills = backup.fills(self.town, restores)
             made = engines(config, workdir, self._state / "reads.json", fills)
             yield Fleet(self.town, made, self.progress)
-
-    @contextmanager
-    def _workdir(self) -> Iterator[Path]:
-        """A private folder with a short path: ssh's control sockets allow about 100 letters."""
-        with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
-            yield Path(folder)
 
 
 def _now() -> datetime:

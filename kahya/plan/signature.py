@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import subprocess
-import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from kahya.approvers import Approver
 from kahya.errors import PlanError
 from kahya.i18n import _
 from kahya.model import Approval, Plan, canonical
+from kahya.scratch import scratch
 
 FORM = "%Y-%m-%dT%H:%M:%SZ"
 SKEW = timedelta(minutes=5)
@@ -66,8 +66,8 @@ def verify(
 
     Else the answer is why not, in ssh-keygen's words.
     """
-    with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
-        allowed, signed = Path(folder, "approvers"), Path(folder, "signature")
+    with scratch() as folder:
+        allowed, signed = folder / "approvers", folder / "signature"
         # This one line and no other: the signature counts for whom the line says, with their roles.
         allowed.write_text(signer.allowed + "\n", encoding="utf-8")
         signed.write_text(signature, encoding="utf-8")
@@ -144,10 +144,10 @@ def signing_key(key: Path | None, approvers: Sequence[Approver]) -> Iterator[tup
             )
         yield owners[mark], key
         return
-    with tempfile.TemporaryDirectory(prefix="kahya-") as folder:
+    with scratch() as folder:
         offered = []
         for number, line in enumerate(_run(["ssh-add", "-L"]).stdout.decode().splitlines()):
-            file = Path(folder, f"{number}.pub")
+            file = folder / f"{number}.pub"
             file.write_text(line + "\n", encoding="utf-8")
             if (owner := owners.get(_fingerprint(file))) is not None:
                 offered.append((owner, file))

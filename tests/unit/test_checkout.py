@@ -1,15 +1,12 @@
 """The checkout has one name for one state, and can be had as it was before."""
 
-import os
-import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
-from kahya.checkout import BEFORE, at_commit, authors, commit
+from kahya.checkout import at_commit, authors, commit
 from kahya.errors import CheckoutError
 
 HOSTS = "inventories/town/hosts.yml"
@@ -160,24 +157,3 @@ def test_what_was_never_committed_whole_can_not_be_had(root):
     name = git(root, "rev-parse", "HEAD") + "+12345678"
     with pytest.raises(CheckoutError, match="can't be had any more"), at_commit(root, name):
         pass
-
-
-def test_a_killed_process_leaves_nothing_for_long(root, tmp_path):
-    code = (
-        "import sys, time\nfrom pathlib import Path\nfrom kahya.checkout import at_commit\n"
-        "with at_commit(Path(sys.argv[1]), 'HEAD') as files:\n"
-        "    print(files, flush=True)\n    time.sleep(60)\n"
-    )
-    killed = subprocess.Popen(
-        [sys.executable, "-c", code, str(root)], stdout=subprocess.PIPE, text=True, env=os.environ
-    )
-    left = Path(killed.stdout.readline().strip()).parent
-    with at_commit(root, "HEAD"):
-        assert left.exists(), "it is in use"
-    killed.send_signal(signal.SIGKILL)
-    killed.wait()
-    assert left.exists()
-    with at_commit(root, "HEAD"):
-        assert not left.exists()
-    assert not list((tmp_path / "tmp").glob(f"{BEFORE}*"))
-    assert (root / ".kahya/key").exists()
