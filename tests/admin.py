@@ -8,6 +8,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 PEOPLE = ROOT / ".kahya/labs/lab/people"
 SIGNERS = ("ayse", "mehmet")  # enough for any change in the lab
+SAID = []  # all that kahya has printed
 
 
 def run(*command, cwd=ROOT, **options):
@@ -18,8 +19,10 @@ def run(*command, cwd=ROOT, **options):
 
 
 def kahya(*arguments, cwd=ROOT):
-    """Run kahya as an admin would; ``json`` of the result parses what it printed."""
-    return run(ROOT / ".venv/bin/kahya", *arguments, "--quiet", "--lang=en", cwd=cwd)
+    """Run kahya as an admin would."""
+    done = run(ROOT / ".venv/bin/kahya", *arguments, "--quiet", "--lang=en", cwd=cwd)
+    SAID.append(done.stdout + done.stderr)
+    return done
 
 
 def on(host, command):

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from pathlib import Path
 
@@ -37,6 +38,12 @@ def look(host):
     return dict(line.split("\t") for line in lines if "\t" in line)
 
 
+def each(do, hosts):
+    """Return by host what ``do`` returns, of all hosts at once."""
+    with ThreadPoolExecutor() as pool:
+        return dict(zip(hosts, pool.map(do, hosts), strict=True))
+
+
 @pytest.fixture(scope="module")
 def good():
     """Return what is on a host of the town in order, as each case finds it and leaves it."""
@@ -45,7 +52,7 @@ def good():
 
 @pytest.mark.parametrize("case", CASES, ids=[case["name"] for case in CASES])
 def test_fault(case, good, tmp_path):
-    town = Town(case, tmp_path, {host: good(host) for host in case["wrong"]})
+    town = Town(case, tmp_path, each(good, case["wrong"]))
     try:
         town.begin()
         for step in case["do"]:
@@ -64,10 +71,13 @@ class Town:
 
     def begin(self):
         """Spoil the hosts by hand, plan their repair and have it signed."""
-        for host, command in self.case["wrong"].items():
-            on(host, command)
-            self.bad[host] = look(host)
-            assert self.bad[host] != self.good[host]
+
+        def spoil(host):
+            on(host, self.case["wrong"][host])
+            return look(host)
+
+        self.bad = each(spoil, self.case["wrong"])
+        assert all(self.bad[host] != self.good[host] for host in self.bad)
         part = ("--limit", ",".join(self.bad), "--system", self.case.get("system", "base"))
         made = kahya("plan", *part, "--out", self.plan)
         assert made.returncode == 2, made.stdout + made.stderr
@@ -104,10 +114,9 @@ class Town:
 
     def check(self, wanted, said=""):
         """Check each host: "bad", "good", or in between where nothing else is said."""
-        for host in self.bad:
-            if wanted.get(host) == "unknown":
-                continue
-            now, good, bad = look(host), self.good[host], self.bad[host]
+        seen = each(look, [host for host in self.bad if wanted.get(host) != "unknown"])
+        for host, now in seen.items():
+            good, bad = self.good[host], self.bad[host]
             if host in wanted:
                 assert now == {"good": good, "bad": bad}[wanted[host]], f"{host}\n{said}"
             for thing in now.keys() | good.keys():
@@ -145,7 +154,7 @@ class Town:
         for host, command in self.case["mend"].items():
             run("scripts/lab", "start", host)  # it may be off
             on(host, command)
-        assert {host: look(host) for host in self.good} == self.good
+        assert each(look, self.good) == self.good
 
 
 ACTIONS = {name: getattr(Town, name) for name in ("kahya", "by_hand", "lab", "wait", "ended")}

@@ -1,14 +1,16 @@
 """The main job on real daemons: brought up, in order, changed by hand, found out, repaired."""
 
+import json
 import re
 import signal
 import subprocess
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 
 import pytest
 import yaml
-from admin import ROOT, SIGNERS, approve, await_capture, found, kahya, on, run
+from admin import ROOT, SAID, SIGNERS, approve, await_capture, found, kahya, on, run
 
 from kahya.inventory import load
 from kahya.journal import Journal
@@ -16,6 +18,18 @@ from kahya.journal import Journal
 CASES = yaml.safe_load((Path(__file__).parent / "drift_cases.yml").read_text(encoding="utf-8"))
 RETURN_SECONDS = 60
 pytestmark = pytest.mark.usefixtures("bring_up")
+
+
+@cache
+def told(*words):
+    """What kahya says of the whole town in order; it takes long, so it is asked once."""
+    return kahya(*words)
+
+
+@pytest.fixture(scope="module")
+def repair(tmp_path_factory):
+    """The file for the plan that repairs what was changed by hand."""
+    return tmp_path_factory.mktemp("repair") / "repair.json"
 
 
 def test_every_planned_change_was_applied(bring_up):
@@ -26,14 +40,15 @@ def test_every_planned_change_was_applied(bring_up):
 
 
 def test_nothing_is_left_to_do():
-    code, plan = found(command="plan")
-    assert (code, plan["changes"], plan["blind_spots"]) == (0, [], [])
+    done = told("plan", "--json")
+    plan = json.loads(done.stdout)
+    assert (done.returncode, plan["changes"], plan["blind_spots"]) == (0, [], [])
     assert {h["status"] for h in plan["hosts"].values()} == {"ok"}
     assert len(plan["hosts"]) == len(load(ROOT / "inventories/lab").hosts)
 
 
 def test_all_probes_pass():
-    done = kahya("probe")
+    done = told("probe")
     assert done.returncode == 0, done.stdout
 
 
@@ -65,10 +80,10 @@ def test_pcs_reach_each_other_and_the_carrier_sees_tunnels_only(tmp_path):
     assert rest == []
 
 
-def test_drift_finds_exactly_what_was_changed_by_hand():
+def test_drift_finds_exactly_what_was_changed_by_hand(repair):
     for case in CASES:
         on(case["host"], case["command"])
-    code, drift = found()
+    code, drift = found("--out", repair)
     shown = {(c["host"], c["system"], c["resource"]): c["diff"] for c in drift["changes"]}
     assert code == 2
     assert sorted(shown) == sorted((c["host"], c["system"], c["resource"]) for c in CASES)
@@ -78,10 +93,9 @@ def test_drift_finds_exactly_what_was_changed_by_hand():
         assert all(words in diff for words in case["shows"]), diff
 
 
-def test_the_repair_leaves_nothing(tmp_path):
-    assert kahya("plan", "--out", tmp_path / "repair.json").returncode == 2
-    approve(tmp_path / "repair.json", *SIGNERS)
-    done = kahya("apply", tmp_path / "repair.json")
+def test_the_repair_leaves_nothing(repair):
+    approve(repair, *SIGNERS)
+    done = kahya("apply", repair)
     assert done.returncode == 0, done.stdout + done.stderr
     assert f"Planned {len(CASES)}, applied as planned {len(CASES)} (100 %)" in done.stdout
     assert found()[0] == 0
@@ -142,8 +156,9 @@ def test_a_router_that_cuts_its_own_uplink_returns_by_itself(tmp_path):
 def test_no_secret_is_written_or_shown():
     secrets = load(ROOT / "inventories/lab").secrets
     assert secrets
-    shown = "".join(kahya(*words).stdout for words in (["plan", "--json"], ["drift"], ["probe"]))
+    assert all(told(*words).stdout for words in (("plan", "--json"), ("probe",)))
+    said = "".join(SAID)  # that, and whatever the tests before made kahya say
     journal = (ROOT / ".kahya/ornek/journal.sqlite").read_bytes()
     for secret in secrets:
-        assert secret not in shown
+        assert secret not in said
         assert secret.encode() not in journal
