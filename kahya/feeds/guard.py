@@ -59,7 +59,7 @@ def check(
             _("feed {name} is refused: {reasons}").format(
                 name=feed.name, reasons="; ".join(reasons)
             ),
-            _("Its lists stay as they are. Where this is right, say so as limits in feeds.yml."),
+            _("Its lists stay as they are. Where a jump is right, raise limits in feeds.yml."),
         )
 
 
