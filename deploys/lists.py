@@ -1,7 +1,7 @@
 """Block lists on a host. A plan tells of each how many entries come and go, and a few of them.
 
-A list is a file of sorted lines, known by the digest of its text: that is what a plan pins, and what
-the host checks before it takes the file.
+A list is a file of sorted lines, known by the digest of its text: that is what a plan pins, and
+what the host checks before it takes the file.
 """
 
 import gzip
@@ -48,11 +48,12 @@ def present(name: str, sha256: str, count: int, store: str, folder: str = FOLDER
     new, parent = f"{path}.new", str(Path(path).parent)
     packed = f"{new}.gz"
     check = f"{{ gzip -dc {packed} >{new} && echo '{sha256}  {new}' | sha256sum --status -c -; }}"
+    refuse = f"{{ rm -f {packed} {new}; echo '{name} is not what was approved' >&2; exit 1; }}"
     yield from told(
         [
             f"mkdir -p {parent} && chmod 755 {folder} {parent}",
             FileUploadCommand(BytesIO(_packed(store, sha256)), packed),
-            f"{check} || {{ rm -f {packed} {new}; echo '{name}: not what was approved' >&2; exit 1; }}",
+            f"{check} || {refuse}",
             f"rm -f {packed}; chmod 644 {new} && mv -f {new} {path}",
         ],
         {

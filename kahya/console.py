@@ -157,7 +157,9 @@ def snapshot(found: Snapshot, *, proposed: bool) -> None:
     for name, (_digest, count) in sorted(found.lists.items()):
         OUT.print(_text(f"{count:>12,}  {name}"))
     for name, source in found.sources.items():
-        text = _("{name}: {url}, fetched {when}, {size} bytes, sha256 {digest}; {bad} lines rejected")
+        text = _(
+            "{name}: {url}, fetched {when}, {size} bytes, sha256 {digest}; {bad} lines rejected"
+        )
         about = {"url": source.url, "when": source.fetched, "size": f"{source.size:,}"}
         bad = {"digest": source.sha256[:12], "bad": source.rejected}
         OUT.print(_text(text.format(name=name, **about, **bad)))

@@ -20,7 +20,7 @@ from kahya.inventory_reader import RawInventory
 POINTER = "group_vars/all/lists.yml"
 WRITTEN = """\
 ---
-# Written by kahya feeds: the block lists that are to be in force. kahya plan says what that changes.
+# Written by kahya feeds: the block lists that are to be. kahya plan says what that changes.
 lists: {name}
 """
 

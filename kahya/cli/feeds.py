@@ -23,7 +23,9 @@ def register(add: Add) -> None:
     """Add the commands of this file."""
     feeds = add("feeds", _list, _("tell which block lists there are"))
     parts = feeds.add_subparsers(metavar="COMMAND")
-    fetch = add("fetch", _fetch, _("fetch block lists, and propose them for the next plan"), to=parts)
+    fetch = add(
+        "fetch", _fetch, _("fetch block lists, and propose them for the next plan"), to=parts
+    )
     fetch.add_argument("names", nargs="*", metavar="FEED", help=_("feeds to fetch (default: all)"))
     text = _("propose what was fetched before with the town's own lists of today")
     add("build", _build, text, to=parts)

@@ -52,9 +52,7 @@ def _take(feed: Feed, store: Store, own: tuple[Iterable[str], Iterable[Network]]
     check(feed, found, last.counts if last else {}, own)
     rejected = sum(len(entries.rejected) for entries in found.values())
     now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    about = Source(
-        feed.url, now, sha256(raw).hexdigest(), len(raw), counts(found), rejected
-    )
+    about = Source(feed.url, now, sha256(raw).hexdigest(), len(raw), counts(found), rejected)
     store.keep_source(feed.name, raw, about)
 
 
@@ -92,7 +90,9 @@ def own_lists(settings: Mapping[str, Any]) -> tuple[Entries, Entries]:
     found = tuple(read("\n".join(settings.get(key, ())).encode()) for key in ("allow", "block"))
     if wrong := sorted(found[0].rejected | found[1].rejected):
         raise FeedError(
-            _("feeds.yml: {line} is no domain, address or URL").format(line=repr(wrong[0].decode())),
+            _("feeds.yml: {line} is no domain, address or URL").format(
+                line=repr(wrong[0].decode())
+            ),
             _("Write such as example.org, 192.0.2.0/24 or example.org/page."),
         )
     return found[0], found[1]
@@ -130,7 +130,7 @@ def _within(host: bytes, networks: Iterable[Network]) -> bool:
 def _without(whole: Network, allowed: Iterable[Network]) -> Iterator[Network]:
     """Yield what is left of a network when all that is allowed is taken away."""
     for other in allowed:
-        if other.version == whole.version and other.overlaps(whole):  # type: ignore[arg-type]
+        if other.version == whole.version and other.overlaps(whole):
             if other.prefixlen > whole.prefixlen:
                 for part in whole.address_exclude(other):  # type: ignore[arg-type]
                     yield from _without(part, allowed)

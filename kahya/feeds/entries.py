@@ -7,15 +7,15 @@ the whole text; only what is left is looked at line by line.
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Set
+from collections.abc import Container
 from dataclasses import dataclass, field
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from urllib.parse import quote
 
 import idna
 
-# Letters, digits, - and _ (not in host names, but in the DNS and so in feeds); the last label begins
-# with a letter, so that an address is none. RFC 1035: at most 63 in a label, 253 in all.
+# Letters, digits, - and _ (not in host names, but in the DNS and so in feeds); the last label
+# begins with a letter, so that an address is none. RFC 1035: at most 63 in a label, 253 in all.
 DOMAINS = re.compile(
     rb"^(?:(?!-)[a-z0-9_-]{1,63}(?<!-)\.)++[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$", re.MULTILINE
 )
@@ -39,19 +39,10 @@ class Entries:
     URLs are written without a scheme. ``rejected`` are lines that name nothing.
     """
 
-    domains: Set[bytes] = field(default_factory=set)
-    urls: Set[bytes] = field(default_factory=set)
-    addresses: Set[Network] = field(default_factory=set)
-    rejected: Set[bytes] = field(default_factory=set)
-
-    def __or__(self, other: Entries) -> Entries:
-        """Return all of both."""
-        return Entries(
-            without_covered(self.domains | other.domains),
-            self.urls | other.urls,
-            self.addresses | other.addresses,
-            self.rejected | other.rejected,
-        )
+    domains: set[bytes] = field(default_factory=set)
+    urls: set[bytes] = field(default_factory=set)
+    addresses: set[Network] = field(default_factory=set)
+    rejected: set[bytes] = field(default_factory=set)
 
 
 def read(text: bytes) -> Entries:
@@ -135,7 +126,7 @@ def covered(domain: bytes, by: Container[bytes]) -> bool:
     return False
 
 
-def without_covered(domains: Set[bytes]) -> set[bytes]:
+def without_covered(domains: set[bytes]) -> set[bytes]:
     """Return ``domains`` without those beneath another: blocking that blocks them."""
     # Most have two labels, and no list has a domain of one.
     return {d for d in domains if d.count(b".") == 1 or not covered(d, domains)}

@@ -107,4 +107,4 @@ def _own(entries: Entries, domains: Iterable[str], networks: Iterable[Network]) 
 
 
 def _meets(address: Network, networks: Iterable[Network]) -> bool:
-    return any(n.version == address.version and n.overlaps(address) for n in networks)  # type: ignore[arg-type]
+    return any(n.version == address.version and n.overlaps(address) for n in networks)

@@ -37,8 +37,8 @@ class Limits:
 class Feed:
     """One feed of feeds.yml.
 
-    ``format`` is "usom" (one text, whose lines are domains, addresses and URLs) or "ut1" (an archive
-    with a folder for each category, which holds such texts called domains and urls).
+    ``format`` is "usom" (one text, whose lines are domains, addresses and URLs) or "ut1" (an
+    archive with a folder for each category, which holds such texts called domains and urls).
     """
 
     name: str

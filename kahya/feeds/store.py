@@ -1,8 +1,8 @@
 """Where lists are kept: each under the digest of its text, so that whoever names it gets just that.
 
-    sources/<feed>         the feed as it was taken last, and beside it (.json) from where and when
-    lists/<sha256>         a list: sorted lines
-    snapshots/<id>.json    the lists that belong together, and what they were made from
+sources/<feed>         the feed as it was taken last, and beside it (.json) from where and when
+lists/<sha256>         a list: sorted lines
+snapshots/<id>.json    the lists that belong together, and what they were made from
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ class Source:
 class Snapshot:
     """Lists that belong together.
 
-    ``lists`` has digest and number of entries by name, ``sources`` what they were made from by feed,
-    ``own`` the digest of the town's own lists that were used. When something was fetched doesn't
-    belong to the ``id``: the same lists from the same sources are the same snapshot.
+    ``lists`` has digest and number of entries by name; ``sources``, by feed, what they were made
+    from; ``own`` is the digest of the town's own lists that were used. When something was fetched
+    doesn't belong to the ``id``: the same lists from the same sources are the same snapshot.
     """
 
     lists: Mapping[str, tuple[str, int]]

@@ -5,10 +5,10 @@ import json
 import pytest
 import yaml
 from ansible.plugins.vars import host_group_vars
+from test_inventory import checkout  # noqa: F401 - a fixture
 
 from kahya import cli
 from kahya.inventory import load
-from test_inventory import checkout  # noqa: F401 - a fixture
 
 FEEDS = "inventories/lab/feeds.yml"
 

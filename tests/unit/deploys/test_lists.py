@@ -1,11 +1,10 @@
-"""Block lists reach a host as the plan said, and nothing else does (see engines/local_runner.py)."""
+"""Block lists reach a host as the plan said, and nothing else does (engines/local_runner.py)."""
 
 import shutil
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
-
 from unit.engines.test_pyinfra import Place
 
 DEPLOYS = Path(__file__).parents[3] / "deploys"

@@ -60,7 +60,9 @@ def many(count):
 
 
 def test_the_mixed_lines_of_usom_come_apart(feeds):
-    feeds.usom(["b.example", "http://site.example/bad", "203.0.113.9", "a.b.example", "2001:db8::/64"])
+    feeds.usom(
+        ["b.example", "http://site.example/bad", "203.0.113.9", "a.b.example", "2001:db8::/64"]
+    )
     snapshot, refused = feeds.fetch()
     assert refused == []
     assert feeds.lines(snapshot, "domains/usom") == ["b.example"]
