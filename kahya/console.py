@@ -13,6 +13,7 @@ from rich.text import Text
 
 from kahya.backup import Backup
 from kahya.errors import KahyaError
+from kahya.feeds.store import Snapshot
 from kahya.finding import Finding, Look, sentences
 from kahya.i18n import _
 from kahya.inventory_check import Problem
@@ -147,6 +148,21 @@ def backup(done: Backup, *, brief: bool = False) -> None:
         text = _("{read} devices read, {saved} differed from their last backup.")
         saved = sum(map(len, done.saved.values()))
         say(text.format(read=len(done.read), saved=saved))
+
+
+def snapshot(found: Snapshot, *, proposed: bool) -> None:
+    """Print block lists that belong together, and what they were made from."""
+    mark = _("proposed") if proposed else ""
+    OUT.rule(Text(f"{found.id[:12]} {mark}".strip()), align="left")
+    for name, (_digest, count) in sorted(found.lists.items()):
+        OUT.print(_text(f"{count:>12,}  {name}"))
+    for name, source in found.sources.items():
+        text = _(
+            "{name}: {url}, fetched {when}, {size} bytes, sha256 {digest}; {bad} lines rejected"
+        )
+        about = {"url": source.url, "when": source.fetched, "size": f"{source.size:,}"}
+        bad = {"digest": source.sha256[:12], "bad": source.rejected}
+        OUT.print(_text(text.format(name=name, **about, **bad)))
 
 
 def _findings(title: str, findings: Sequence[Finding], town: Town) -> None:

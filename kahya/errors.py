@@ -40,3 +40,7 @@ class JournalError(KahyaError):
 
 class LockError(KahyaError):
     """The town is locked, or a lock is no longer one's own."""
+
+
+class FeedError(KahyaError):
+    """A feed of block lists can't be had, or is refused; or lists of the store can't be read."""

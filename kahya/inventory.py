@@ -16,6 +16,7 @@ from kahya.inventory_check import (
     check_systems,
     check_waivers,
 )
+from kahya.inventory_feeds import check_feeds, resolve_lists
 from kahya.inventory_network import check_network
 from kahya.inventory_reader import RawHost, RawInventory, longest_first, plain, read
 from kahya.model import Building, Host, System, Town, Waiver
@@ -25,25 +26,28 @@ from kahya.topology import derive
 CONFIRM_SECONDS = 45
 
 
-def load(directory: Path, *, past: bool = False) -> Town:
+def load(directory: Path, *, past: bool = False, lists: bool = True) -> Town:
     """Read the town in ``directory`` (such as inventories/lab); systems.yml lies two levels up.
 
     Args:
         directory: the town.
         past: it is read only to know what was meant then, so nobody has to be able to approve it.
+        lists: find the block lists; False for whoever is about to make others.
 
     Raises:
         InventoryError: anything in it is wrong; the message lists every problem.
     """
-    town, problems = examine(directory, past=past)
+    town, problems = examine(directory, past=past, lists=lists)
     if town is None:
         hint = _("Correct these {count} and run kahya validate.").format(count=len(problems))
         raise InventoryError("\n".join(map(str, problems)), hint)
     return town
 
 
-def examine(directory: Path, *, past: bool = False) -> tuple[Town | None, list[Problem]]:
-    """Read the town and return it, or None with every problem found; ``past``: see ``load``.
+def examine(
+    directory: Path, *, past: bool = False, lists: bool = True
+) -> tuple[Town | None, list[Problem]]:
+    """Read the town and return it, or None with every problem found; see ``load``.
 
     Raises:
         InventoryError: Ansible can't read the files at all.
@@ -60,6 +64,11 @@ def examine(directory: Path, *, past: bool = False) -> tuple[Town | None, list[P
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
     problems += check_hosts(raw, systems, root)
     problems += check_network(raw) if not problems else []
+    feeds, more = check_feeds(directory / "feeds.yml")
+    problems += more
+    if not problems:
+        about = {**about, "feeds": feeds} if feeds else about
+        problems += resolve_lists(raw, feeds, _state(root, about["town"]["id"])) if lists else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
     problems += _check_approval(directory, rules, systems, raw)
@@ -107,9 +116,13 @@ def project_root(directory: Path) -> Path:
 
 def state_folder(town: Town) -> Path:
     """Return the private folder of what Kâhya knows of ``town``; make it if need be."""
-    folder = project_root(Path(town.directory)) / ".kahya" / town.name
+    folder = _state(project_root(Path(town.directory)), town.name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def _state(root: Path, town: str) -> Path:
+    return root / ".kahya" / town
 
 
 def _town(

@@ -121,7 +121,8 @@ class Waiver:
 class Town:
     """Everything the inventory says. ``secrets`` are the values that must never be shown.
 
-    ``settings`` is town.yml as it was written, checked against its schema.
+    ``settings`` is town.yml as it was written, checked against its schema; under ``feeds`` is
+    feeds.yml, where there is one.
     """
 
     name: str
