@@ -7,6 +7,7 @@ from typing import Any
 
 from kahya import approvers
 from kahya.errors import InventoryError
+from kahya.firewall.check import check_policy
 from kahya.i18n import _
 from kahya.inventory_check import (
     Problem,
@@ -59,7 +60,7 @@ def examine(directory: Path, *, past: bool = False) -> tuple[Town | None, list[P
     systems = table["systems"] if table and not more else []
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
     problems += check_hosts(raw, systems, root)
-    problems += check_network(raw) if not problems else []
+    problems += [*check_network(raw), *check_policy(raw)] if not problems else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
     problems += _check_approval(directory, rules, systems, raw)
