@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from kahya import approvers
 from kahya.errors import InventoryError
 from kahya.firewall.check import check_policy
+from kahya.firewall.networks import derive as derive_places
 from kahya.i18n import _
 from kahya.inventory_check import (
     Problem,
@@ -127,6 +129,8 @@ def _town(
         host.vars["building"] = {"name": place, **host.vars["building"]}
     variables = {n: h.vars for n, h in managed.items()}
     derive(variables, about["town"])
+    outside = {name: raw.hosts[name].vars for name in outside_names}
+    derive_places(variables, outside, time.strftime("%Y-%m-%d"))
     made = derive_switches(variables)
     buildings = {
         v["name"]: Building(v["name"], v["title"], v["number"], v["lan"])

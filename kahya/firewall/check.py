@@ -6,12 +6,23 @@ from collections.abc import Iterator, Mapping, Sequence
 from ipaddress import ip_network
 from typing import Any
 
-from kahya.firewall.policy import ANY, RESERVED, Places, port_range
+from kahya.firewall.networks import Networks, Places, covers
+from kahya.firewall.policy import (
+    ANY,
+    GATEWAY,
+    INTERNET,
+    RESERVED,
+    ResolvedRule,
+    parse,
+    port_range,
+    resolve,
+)
 from kahya.i18n import _
 from kahya.inventory_check import Problem, at, one_of
 from kahya.inventory_reader import RawHost, RawInventory
 
 LAST_PORT = 65535
+SSH = 22
 Found = tuple[list[str | int], str, str]
 """Keys within the policy, what is wrong, what to write instead."""
 
@@ -20,19 +31,18 @@ def check_policy(raw: RawInventory) -> list[Problem]:
     """Compare the names, places, services and programs of the policy with each other."""
     gateways = [raw.hosts[name] for name in raw.groups.get("gateways", ())]
     places = Places.of({name: host.vars for name, host in raw.hosts.items()})
-    problems = {
-        problem
-        for host in gateways
-        if "firewall" in host.vars
-        for problem in _problems(host, places)
-    }
+    desks = raw.groups.get("workstations", ())
+    problems: set[Problem] = set()
+    for host in (g for g in gateways if "firewall" in g.vars):
+        found = set(_problems(host, places)) or set(_locked_out(host, places, desks))
+        problems |= found
     return sorted(problems)
 
 
 def _problems(host: RawHost, places: Places) -> Iterator[Problem]:
     policy = host.vars["firewall"]
-    zones = [*places.zones, *(z for z in policy.get("zones", {}) if z not in places.zones)]
-    known = [*zones, "internet", "gateway", *policy.get("groups", {})]
+    zones = [*places.zones, *policy.get("zones", {})]
+    known = [*dict.fromkeys([*zones, INTERNET, GATEWAY, *policy.get("groups", {})])]
     checks = (
         _names(policy, zones, places),
         _zones(policy, places),
@@ -44,6 +54,25 @@ def _problems(host: RawHost, places: Places) -> Iterator[Problem]:
     for check in checks:
         for path, message, expected in check:
             yield at(host, ["firewall", *path], message, expected)
+
+
+def _locked_out(host: RawHost, places: Places, desks: Sequence[str]) -> Iterator[Problem]:
+    """The workstations log in to every gateway, today and in a year: else nobody could mend it."""
+    rules = resolve(parse(host.vars["firewall"]), places)
+    there = (ip_network(host.vars["ansible_host"]),)
+    for desk in desks:
+        fits = (r for r in rules if _lets_in(r, places.hosts[desk][:1], there))
+        first = next(fits, None)
+        if first is None or first.action == "deny" or first.until:
+            message = _("{desk} could not log in to {gateway}").format(desk=desk, gateway=host.name)
+            expected = _("an early rule to gateway with tcp 22, without until")
+            yield at(host, ["firewall", "rules"], message, expected)
+
+
+def _lets_in(rule: ResolvedRule, desk: Networks, gateway: Networks) -> bool:
+    ssh = any(s.all or any(a <= SSH <= b for a, b in s.tcp) for s in rule.services)
+    ends = ((desk, rule.sources), (gateway, rule.destinations))
+    return ssh and all(covers(places)(end) for here, places in ends for end in here)
 
 
 def _names(policy: Mapping[str, Any], zones: Sequence[str], places: Places) -> Iterator[Found]:
@@ -158,7 +187,7 @@ def _published(policy: Mapping[str, Any], places: Places) -> Iterator[Found]:
             message = _("{service} has no one port to publish").format(service=program["service"])
             yield [*path, "service"], message, _("a service of one TCP or UDP port")
             continue
-        for kind, port in ports:
+        for kind, port in ports if gateway else ():
             outer = (gateway, kind, program.get("port", port))
             if outer in taken:
                 message = _("{port} is taken by {name}").format(

@@ -6,27 +6,27 @@ policy), a group, a host, or a network. Where zones overlap, the most specific n
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from ipaddress import (
-    IPv4Network,
-    IPv6Network,
-    collapse_addresses,
-    ip_interface,
-    ip_network,
-)
+from ipaddress import ip_network
 from typing import Any, Literal
 
+from kahya.firewall.networks import (
+    WAN,
+    Network,
+    Networks,
+    Places,
+    covers,
+    distinct,
+    ordered,
+    without,
+)
 from kahya.model import Town
 
-Network = IPv4Network | IPv6Network
-Networks = tuple[Network, ...]
 Ports = tuple[int, int]
 """The first and the last port of a range."""
 
-WAN = "wan"
-"""The zone of a gateway's interface to the carrier."""
 INTERNET = "internet"
 """All that is not the town's: it lies behind the interfaces of zone ``wan``."""
 GATEWAY = "gateway"
@@ -129,86 +129,10 @@ class ResolvedRule:
         return bool(self.until) and self.until < today
 
 
-@dataclass(frozen=True)
-class Places:
-    """What the inventory says of networks, by zone and host.
-
-    ``behind`` has the networks behind each gateway, ``gateways`` the gateways' own addresses.
-    """
-
-    zones: Mapping[str, Networks]
-    hosts: Mapping[str, Networks]
-    behind: Mapping[str, Networks]
-    gateways: Networks
-
-    @classmethod
-    def of(cls, hosts: Mapping[str, Mapping[str, Any]]) -> Places:
-        """Read them from the variables of all hosts, those outside included."""
-        zones: dict[str, set[Network]] = {}
-        found: dict[str, Networks] = {}
-        behind: dict[str, set[Network]] = {}
-        own: set[Network] = set()
-        for name, variables in hosts.items():
-            addresses = {ip_network(variables["ansible_host"])}
-            addresses |= {ip_network(a) for a in [variables.get("address6")] if a}
-            for interface in variables.get("interfaces", {}).values():
-                for address in addresses_of(interface):
-                    addresses.add(ip_network(address.ip))
-                    if interface["zone"] != WAN:
-                        zones.setdefault(interface["zone"], set()).add(address.network)
-                        behind.setdefault(name, set()).add(address.network)
-            for tunnel in variables.get("tunnels", ()):
-                addresses |= {ip_network(address.ip) for address in addresses_of(tunnel)}
-            found[name] = ordered(addresses)
-            own |= addresses if "interfaces" in variables else set()
-        ours, theirs = ({n: ordered(nets) for n, nets in of.items()} for of in (zones, behind))
-        return cls(ours, found, theirs, ordered(own))
-
-    def gateway_of(self, host: str) -> str:
-        """Return the gateway that ``host`` stands behind, "" for none."""
-        first = self.hosts.get(host, ())[:1]
-        ways = (n for n, nets in self.behind.items() if any(map(covers(nets), first)))
-        return next(ways, "")
-
-
-def addresses_of(interface: Mapping[str, Any]) -> list[Any]:
-    """Return the addresses of an interface or tunnel with their networks, IPv4 first."""
-    return [ip_interface(interface[k]) for k in ("address", "address6") if interface.get(k)]
-
-
-def ordered(networks: Iterable[Network]) -> Networks:
-    """Return ``networks`` without what others contain, IPv4 first."""
-    found = set(networks)
-    four = collapse_addresses(n for n in found if isinstance(n, IPv4Network))
-    return (*four, *collapse_addresses(n for n in found if isinstance(n, IPv6Network)))
-
-
-def covers(networks: Iterable[Network]) -> Callable[[Network], bool]:
-    """Return the question whether a network lies within ``networks``."""
-    return lambda network: any(
-        network.version == n.version and network.subnet_of(n)  # type: ignore[arg-type]
-        for n in networks
-    )
-
-
-def without(networks: Iterable[Network], holes: Iterable[Network]) -> Networks:
-    """Return ``networks`` less ``holes``."""
-    left = list(networks)
-    for hole in holes:
-        rest: list[Network] = []
-        for network in left:
-            if network.version != hole.version or not network.overlaps(hole):
-                rest.append(network)
-            elif hole != network and hole.subnet_of(network):  # type: ignore[arg-type]
-                rest += network.address_exclude(hole)  # type: ignore[arg-type]
-        left = rest
-    return ordered(left)
-
-
 def parse(data: Mapping[str, Any]) -> Policy:
     """Return the policy that the variable ``firewall`` says; it has been checked already."""
     zones = {
-        name: ordered(map(ip_network, zone.get("subnets", ())))
+        name: distinct(map(ip_network, zone.get("subnets", ())))
         for name, zone in data.get("zones", {}).items()
     }
     groups = {
@@ -253,31 +177,49 @@ class Atlas:
     places: Places
 
     @cached_property
+    def whole(self) -> dict[str, Networks]:
+        """The networks of each zone of the town, as they were written."""
+        found = dict(self.places.zones)
+        for name, networks in self.policy.zones.items():
+            found[name] = distinct((*found.get(name, ()), *networks))
+        return found
+
+    @cached_property
+    def town(self) -> Networks:
+        """All that is not the internet."""
+        whole = (n for networks in self.whole.values() for n in networks)
+        return ordered((*self.places.gateways, *whole))
+
+    @cached_property
     def zones(self) -> dict[str, Networks]:
         """The networks of each zone, less what is another zone's."""
-        whole = dict(self.places.zones)
-        for name, networks in self.policy.zones.items():
-            whole[name] = ordered((*whole.get(name, ()), *networks))
-        gateways = self.places.gateways
         found = {
-            name: without(networks, (*_narrower(name, whole), *gateways))
-            for name, networks in whole.items()
+            name: without(networks, _narrower(name, self.whole))
+            for name, networks in self.whole.items()
         }
-        town = ordered((*gateways, *(n for networks in whole.values() for n in networks)))
-        return {**found, GATEWAY: gateways, INTERNET: without(EVERYTHING, town)}
+        return {**found, GATEWAY: self.places.gateways, INTERNET: without(EVERYTHING, self.town)}
 
-    def networks(self, name: str) -> Networks:
+    def sources(self, name: str) -> Networks:
         """Return the networks of a place.
 
         Raises:
-            KeyError: there is none of that name.
+            ValueError: there is none of that name.
         """
         if name in self.policy.groups:
             members = self.policy.groups[name].members
-            return ordered(n for member in members for n in self.networks(member))
+            return ordered(n for member in members for n in self.sources(member))
         if name in self.zones:
             return self.zones[name]
         return self.places.hosts[name] if name in self.places.hosts else (ip_network(name),)
+
+    def destinations(self, name: str) -> Networks:
+        """Return the networks of a place as a goal: a gateway is none that its zone stands for."""
+        if name in self.policy.groups:
+            members = self.policy.groups[name].members
+            return ordered(n for member in members for n in self.destinations(member))
+        if name in self.zones and name != GATEWAY:
+            return without(self.zones[name], self.places.gateways)
+        return self.sources(name)
 
     def mentions(self, names: Iterable[str], wanted: str) -> bool:
         """Return whether ``wanted`` is among ``names`` or the members of groups among them."""
@@ -299,15 +241,10 @@ def resolve(policy: Policy, town: Town | Places) -> tuple[ResolvedRule, ...]:
 
     Rules past their last day are among them: ask ``ended``.
     """
-    places = town if isinstance(town, Places) else places_of(town)
+    places = town if isinstance(town, Places) else Places.of_town(town)
     atlas = Atlas(policy, places)
     rules = [_resolved(rule, atlas) for rule in policy.rules]
     return (*rules, *(_let_in(program, atlas) for program in policy.published))
-
-
-def places_of(town: Town) -> Places:
-    """Return the places of a town."""
-    return Places.of({h.name: h.vars for h in (*town.hosts.values(), *town.outside.values())})
 
 
 def policy_of(town: Town) -> Policy | None:
@@ -319,8 +256,8 @@ def policy_of(town: Town) -> Policy | None:
 def _resolved(rule: Rule, atlas: Atlas) -> ResolvedRule:
     return ResolvedRule(
         rule.name,
-        ordered(n for name in rule.sources for n in atlas.networks(name)),
-        ordered(n for name in rule.destinations for n in atlas.networks(name)),
+        ordered(n for name in rule.sources for n in atlas.sources(name)),
+        ordered(n for name in rule.destinations for n in atlas.destinations(name)),
         tuple(map(atlas.policy.services.__getitem__, rule.services)),
         rule.action,
         rule.until,
@@ -336,7 +273,7 @@ def _let_in(program: Published, atlas: Atlas) -> ResolvedRule:
     return ResolvedRule(
         program.name,
         atlas.zones[INTERNET],
-        atlas.networks(program.to),
+        atlas.destinations(program.to),
         (atlas.policy.services[program.service],),
         "allow",
         program.until,
