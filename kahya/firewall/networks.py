@@ -89,8 +89,9 @@ class Places:
 
 
 def addresses_of(interface: Mapping[str, Any]) -> list[Any]:
-    """Return the addresses of an interface or tunnel with their networks, IPv4 first."""
-    return [ip_interface(interface[k]) for k in ("address", "address6") if interface.get(k)]
+    """Return the addresses of an interface or tunnel, but for link-local ones; IPv4 first."""
+    found = (ip_interface(interface[k]) for k in ("address", "address6") if interface.get(k))
+    return [address for address in found if not address.ip.is_link_local]
 
 
 def ordered(networks: Iterable[Network]) -> Networks:
