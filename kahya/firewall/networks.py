@@ -4,13 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_interface, ip_network
+from functools import lru_cache
+from ipaddress import (
+    IPv4Address,
+    IPv4Network,
+    IPv6Address,
+    IPv6Network,
+    collapse_addresses,
+    ip_interface,
+    ip_network,
+    summarize_address_range,
+)
 from typing import Any
 
 from kahya.model import Town
 
 Network = IPv4Network | IPv6Network
 Networks = tuple[Network, ...]
+Span = tuple[int, int]
+
+ENDS = {4: 2**32, 6: 2**128}
+"""One past the last address, by version."""
 
 WAN = "wan"
 """The zone of a gateway's interface to the carrier."""
@@ -114,29 +128,45 @@ def covers(networks: Iterable[Network]) -> Callable[[Network], bool]:
     )
 
 
-def without(networks: Iterable[Network], holes: Iterable[Network]) -> Networks:
-    """Return ``networks`` less ``holes``."""
-    left = list(networks)
-    for hole in holes:
-        rest: list[Network] = []
-        for network in left:
-            if network.version != hole.version or not network.overlaps(hole):
-                rest.append(network)
-            elif hole != network and hole.subnet_of(network):  # type: ignore[arg-type]
-                rest += network.address_exclude(hole)  # type: ignore[arg-type]
-        left = rest
-    return ordered(left)
-
-
 def within(networks: Iterable[Network], bounds: Iterable[Network]) -> Networks:
     """Return the parts of ``networks`` that lie within ``bounds``."""
-    limits = tuple(bounds)
-    return ordered(
-        max(one, other, key=lambda n: n.prefixlen)
-        for one in networks
-        for other in limits
-        if one.version == other.version and one.overlaps(other)
-    )
+    return _overlap(networks, bounds, _spans)
+
+
+def without(networks: Iterable[Network], holes: Iterable[Network]) -> Networks:
+    """Return ``networks`` less ``holes``."""
+    return _overlap(networks, holes, _gaps)
+
+
+@lru_cache(maxsize=512)  # the same places are compared over and over
+def _spans(networks: Networks, version: int) -> tuple[Span, ...]:
+    """Return the first and last addresses of what ``networks`` are together, in order."""
+    mine = collapse_addresses(n for n in networks if n.version == version)  # type: ignore[type-var]
+    return tuple((int(n.network_address), int(n.broadcast_address)) for n in mine)
+
+
+def _gaps(networks: Networks, version: int) -> tuple[Span, ...]:
+    """Return the first and last addresses of all that is in none of ``networks``."""
+    ends = [-1, *(end for span in _spans(networks, version) for end in span), ENDS[version]]
+    pairs = zip(ends[::2], ends[1::2], strict=True)
+    return tuple((before + 1, after - 1) for before, after in pairs if before + 1 < after)
+
+
+def _overlap(
+    networks: Iterable[Network],
+    others: Iterable[Network],
+    spans: Callable[[Networks, int], tuple[Span, ...]],
+) -> Networks:
+    """Return what ``networks`` have in common with the ``spans`` of ``others``."""
+    mine, theirs, found = tuple(networks), tuple(others), []
+    for version, address in ((4, IPv4Address), (6, IPv6Address)):
+        left, right = list(_spans(mine, version)), list(spans(theirs, version))
+        while left and right:
+            first, last = max(left[0][0], right[0][0]), min(left[0][1], right[0][1])
+            if first <= last:
+                found += summarize_address_range(address(first), address(last))
+            (left if left[0][1] < right[0][1] else right).pop(0)
+    return tuple(found)
 
 
 def derive(
