@@ -43,12 +43,14 @@ class Cause:
 
     ``words`` has each apply since, as the number of its first entry in the journal and on whose
     word it was; none where nobody applied it, and then it is about one ``device`` alone.
+    ``failed``: the last apply since that failed there, for it may have left something, or 0.
     ``first``: there was no backup before.
     """
 
     first: bool
     words: tuple[tuple[int, Authority], ...] = ()
     device: str = ""
+    failed: int = 0
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -146,7 +148,8 @@ def _cause(repository: Repository, journal: Journal, pair: tuple[str, str], fold
     begun = filter(None, map(journal.find, runs if known else runs[-1:]))
     words = ((entry.number, authority(entry, entry)) for entry in begun)
     found = tuple((run, word) for run, word in words if word)
-    return Cause(not told, found, "" if found else pair[0])
+    left = [d["run"] for d in done if known and d["status"] in ("failed", "unreachable")]
+    return Cause(not told, found, "" if found else pair[0], 0 if found else max(left, default=0))
 
 
 def _commit(cause: Cause, files: Mapping[str, Mapping[str, str]], head: str) -> Commit:
@@ -155,6 +158,8 @@ def _commit(cause: Cause, files: Mapping[str, Mapping[str, str]], head: str) -> 
     trailers = f"Journal: {head}\n"
     if not cause.words:
         about = "first backup" if cause.first else "changed, and nobody applied it"
+        if cause.failed:
+            about = f"changed, after an apply that failed there (journal entry {cause.failed})"
         return Commit(UNKNOWN, f"{names}: {about}\n\n{trailers}", now, now, whole)
     lines = []
     for run, word in cause.words:

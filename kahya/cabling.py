@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from kahya.i18n import N_, Translate
@@ -160,15 +160,22 @@ def _ports(host: Host) -> Iterable[Mapping[str, Any]]:
 def _declared(hosts: Sequence[Host]) -> list[Cable]:
     """Return each cable between two of ``hosts`` once, from the end that declares it first."""
     names = {host.name for host in hosts}
-    cables: dict[tuple[str, str], Cable] = {}
+    cables: list[Cable] = []
     for host in hosts:
+        others = [c for c in cables if c.peer == host.name]  # of which this may be the other end
         for port in _ports(host):
-            peer, _, peer_port = port["to"].partition(" ")
-            known = cables.get((peer, peer_port))
-            if peer in names and not (known and known.peer == host.name):
-                name = port["name"]
-                cables[host.name, name] = Cable(host.name, name, peer, peer_port, "unknown")
-    return list(cables.values())
+            name, (peer, _, peer_port) = port["name"], port["to"].partition(" ")
+            fits = (
+                c
+                for c in others
+                if c.host == peer and c.peer_port in ("", name) and peer_port in ("", c.port)
+            )
+            if known := next(fits, None):
+                others.remove(known)
+                cables[cables.index(known)] = replace(known, peer_port=name)
+            elif peer in names:
+                cables.append(Cable(host.name, name, peer, peer_port, "unknown"))
+    return cables
 
 
 def _look(cable: Cable, found: Mapping[str, Device]) -> Cable:

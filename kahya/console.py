@@ -136,6 +136,8 @@ def backup(done: Backup, *, brief: bool = False) -> None:
             say(_("Backed up for the first time: {devices}; author unknown").format(**about))
         else:
             text = _("Backed up: {devices} differs, and nobody applied it; author unknown")
+            if cause.failed:
+                text = _("Backed up: {devices} differs, and an apply failed there; author unknown")
             OUT.print(Text(text.format(**about), "yellow"))
     for unread in done.unread:
         text = _("{device}: {status}: {reason}; its last backup stays as it is")

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from kahya import story
 from kahya.engines.fleet import Fleet
 from kahya.journal import Entry, Journal, Lock
-from kahya.model import HostPlan
+from kahya.model import HostPlan, Town
 from kahya.story import Pair, Story
 
 
@@ -27,13 +27,14 @@ class Standing:
         return bool(self.lock or self.interrupted or self.unreviewed or self.lost)
 
 
-def standing(journal: Journal, town: str) -> Standing:
+def standing(journal: Journal, town: Town) -> Standing:
     """Return what the journal tells of the town, without asking any host."""
     last = story.latest(journal)
     reviewed = {entry.data["entry"] for entry in journal.entries("reviewed")}
     glass = [e for e in journal.entries("break-glass") if e.number not in reviewed]
     interrupted = last if last and not last.end else None
-    return Standing(journal.holder_of(town), interrupted, tuple(glass), tuple(_lost(journal)))
+    lost = tuple(pair for pair in _lost(journal) if pair[0] in town.hosts)  # nobody asks the rest
+    return Standing(journal.holder_of(town.name), interrupted, tuple(glass), lost)
 
 
 def ask_again(answers: Sequence[HostPlan], fleet: Fleet, journal: Journal) -> tuple[HostPlan, ...]:

@@ -323,7 +323,7 @@ class Workflow:
 
     def status(self) -> Standing:
         """Tell what is under way, and what waits for a decision."""
-        return standing(self.journal, self.town.name)
+        return standing(self.journal, self.town)
 
     def unlock(self) -> None:
         """Take the lock away, unless its process still runs.

@@ -218,14 +218,20 @@ class NapalmEngine:
         Raises:
             Exception: it could not be reached well before the end, or runs or saved something else.
         """
+        tried = False
         while True:
             try:
                 with self._device(job.host, RETRY_TIMEOUT_SECONDS) as device:
+                    early = time.monotonic() < way.deadline  # it can't have returned yet
+                    heard = tried and early and not device.driver.has_pending_commit()
                     found = job.means(device.running())
                     if found == way.after:
-                        device.confirm(committed)
-                        if forget:
-                            device.forget()
+                        tried = True
+                        if heard:  # of the last try only the answer was lost
+                            device.save()
+                        else:
+                            device.confirm(committed)
+                        device.tidy(committed, kept=forget)
                         names = device.unsaved(way.before, found)
             except Exception:
                 if time.monotonic() > way.deadline - CONFIRM_SECONDS:
@@ -271,22 +277,21 @@ class NapalmEngine:
 
 def _compare(device: Device, job: Job, text: str) -> tuple[HostPlan, str, str]:
     """Return what ``text`` would change, and the configurations before and after that."""
+    names = job.host.name, job.system.name
+    if device.driver.has_pending_commit():  # what it has a minute later is not what it has now
+        reason = _("a change waits for its confirmation; try again in a minute")
+        return HostPlan(*names, "unknown", reason=reason), "", ""
     running, candidate = device.stage(text)
     before, after = job.means(running), job.means(candidate)
     base = digest({name: list(lines) for name, lines in before.items()})
-    changes = job.changes(before, after)
-    names = job.host.name, job.system.name
-    identity = device.identity()
+    changes, identity = job.changes(before, after), device.identity()
     return HostPlan(*names, "ok", changes, base=base, identity=identity), running, candidate
 
 
 def _to_apply(job: Job, approved: Approved, device: Device) -> Staged:
     """Load what is intended; it must be what is approved."""
     now, before, after = _compare(device, job, job.intended()(device))
-    reason = refusal(approved, now)
-    if device.driver.has_pending_commit():  # by a run that did not live to confirm it
-        reason = _("a change waits for its confirmation; try again in a minute")
-    if reason:
+    if reason := refusal(approved, now):
         return job.outcome("refused", reason)
     if not now.changes:
         return job.outcome("applied")

@@ -173,8 +173,18 @@ class Device:
             self.driver.confirm_commit()
         finally:
             self.driver.config_session = None
+
+    def save(self) -> None:
+        """Have the next start know what the device runs; ``confirm`` does so, too."""
+        if self.platform.files:  # drivers/napalm_frr saves as it confirms, at once
+            self._do("write memory")
+
+    def tidy(self, committed: str, *, kept: bool) -> None:
+        """Remove the candidate that was confirmed, and with ``kept`` what was kept, too."""
         if self.platform.candidate == "file":
             self._file("drop", committed)
+        if kept:
+            self.forget()
 
     def unsaved(self, before: Config, after: Config) -> list[str]:
         """Return of which resources that were changed the next start would not know."""

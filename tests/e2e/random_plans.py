@@ -61,22 +61,11 @@ class Generator:
             with signature.signing_key(PEOPLE / name, self.flow.approvers) as (who, file):
                 approvals.append(signature.approve(plan, who, file))
         result = self.flow.apply(plan, approvals)
-        assert {c.id for c in result.applied} == {c.id for c in plan.changes}, (
-            by_hand,
-            result.stopped,
-            result.outcomes,
-        )
-        assert len(result.applied) == len(plan.changes), (
-            by_hand,
-            result.stopped,
-            result.left,
-            result.outcomes,
-        )
-        assert result.ok, (
-            by_hand,
-            result.stopped,
-            result.outcomes,
-        )  # the second plan, of all that was touched, is empty
+        told = [entry.data for entry in self.flow.journal.entries("outcome")][-len(plan.changes) :]
+        about = by_hand, result.stopped, told
+        assert {c.id for c in result.applied} == {c.id for c in plan.changes}, about
+        assert len(result.applied) == len(plan.changes), about
+        assert result.ok, (about, result.left)  # of all that was touched, nothing is left to do
         return by_hand, plan, result
 
     def all_in_order(self):

@@ -207,6 +207,17 @@ def test_several_applies_since_are_all_named(estate):
     assert [word.plan for _run, word in cause.words] == ["one", "two"]
 
 
+def test_what_an_apply_that_failed_there_may_have_left_is_told(estate):
+    estate.take()
+    run = estate.applied("one", AYSE, hosts=["gw-merkez"])
+    lost = {"run": run, "host": "gw-fen", "system": "routing", "status": "failed", "reason": ""}
+    estate.journal.record("outcome", "one", lost | {"commit": "c", "applied": []})
+    estate.edit("gw-fen", "interface a\n", "interface b\n")
+    [cause] = estate.take().saved
+    assert cause == Cause(first=False, device="gw-fen", failed=run)
+    assert f"failed there (journal entry {run})" in estate.git("log", "-1", "--format=%s", "main")
+
+
 def test_who_approved_what_was_taken_back_did_not_write_it(estate):
     estate.take()
     run = estate.applied("one", AYSE)

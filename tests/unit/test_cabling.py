@@ -83,6 +83,18 @@ def test_a_cable_is_unknown_only_when_both_its_ends_were_asked():
     assert ([c.state for c in both.cables], both.unknown) == (["unknown"], True)
 
 
+@pytest.mark.parametrize("far", ["Gi2", ""])
+@pytest.mark.parametrize("near", ["Gi1", ""])
+def test_a_cable_that_both_ends_declare_is_one(near, far):
+    hosts = [
+        host("sw-a", {"Gi1": f"sw-b {far}".strip()}),
+        host("sw-b", {"Gi2": f"sw-a {near}".strip()}),
+    ]
+    seen = [device("sw-a", {"Gi1": "sw-b Gi2"}), device("sw-b", {"Gi2": "sw-a Gi1"})]
+    [cable] = compare(hosts, seen, {}, ["sw-a", "sw-b"]).cables
+    assert (cable.port, cable.peer_port, cable.state) == ("Gi1", "Gi2", "seen")
+
+
 ENDS = st.tuples(st.sampled_from(DEVICES), st.sampled_from(PORTS))
 PLUGS = st.lists(st.tuples(ENDS, ENDS), max_size=6).map(
     lambda pairs: [

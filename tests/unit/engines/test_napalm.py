@@ -27,6 +27,16 @@ def test_the_intent_names_every_interface_and_tunnel():
     assert tunnels | {"interface lan0", "interface wan0", "router ospf"} <= shown.keys()
 
 
+def test_only_the_networks_of_the_vpns_zones_are_told_to_other_routers():
+    for gateway in TOWN.hosts_of(ROUTING):
+        for part in napalm.render(TOWN, ROUTING, gateway).split("!\n"):
+            name = part.partition("\n")[0].removeprefix("interface ")
+            if interface := gateway.vars["interfaces"].get(name):
+                told = interface["zone"] in ("ofis", "dmz", "kamera")
+                assert (" ip ospf area 0\n ip ospf passive\n" in part) is told
+                assert (" ipv6 ospf6 area 0\n ipv6 ospf6 passive\n" in part) is told
+
+
 class Device:
     """A device that says what a test wants it to say."""
 
@@ -120,8 +130,11 @@ def test_a_commit_that_is_refused_for_somebody_else_was_faster_is_not_waited_for
 def test_what_waits_for_its_confirmation_is_not_taken_for_done(engine):
     device = Device()  # running is as planned, but only until the device returns by itself
     device.pending = True
-    [outcome] = engine(device).apply(TOWN, [Task(ROUTING, (GATEWAY,))], {}, lambda *_: None)
-    assert (outcome.status, "waits for its confirmation" in outcome.reason) == ("refused", True)
+    made, task = engine(device), Task(ROUTING, (GATEWAY,))
+    [plan] = made.plan(TOWN, [task], lambda *_: None)
+    [outcome] = made.apply(TOWN, [task], {}, lambda *_: None)
+    for said, status in ((plan, "unknown"), (outcome, "refused")):
+        assert (said.status, "waits for its confirmation" in said.reason) == (status, True)
 
 
 def test_a_key_is_shown_on_neither_side_and_that_it_differs_is_said(engine):

@@ -147,10 +147,18 @@ def test_a_change_that_cuts_the_path_is_gone_by_itself(switch, monkeypatch):
     assert (after.status, "returned by itself" in after.reason) == ("reverted", True)
 
 
-def test_confirming_is_tried_again_when_the_connection_breaks_off(switch, monkeypatch):
+BREAKS = {
+    "before it is confirmed": {"command": "configure confirm|commit$"},
+    "once it is confirmed": {"command": "configure confirm|commit$", "after": True},
+    "when its files are removed": {"command": "^delete"},
+}
+
+
+@pytest.mark.parametrize("when", BREAKS)
+def test_confirming_is_tried_again_when_the_connection_breaks_off(switch, monkeypatch, when):
     hasten(monkeypatch)
     plan = another(switch)
-    once = {"fault": "drop", "command": "configure confirm|commit$", "times": 1}
+    once = {"fault": "drop", "times": 1, **BREAKS[when]}
     switch.at_commit = lambda: switch.device.faults(once)
     assert switch.apply(plan).status == "applied"
     assert switch.plan().changes == ()
