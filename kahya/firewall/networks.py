@@ -158,7 +158,8 @@ def _overlap(
     spans: Callable[[Networks, int], tuple[Span, ...]],
 ) -> Networks:
     """Return what ``networks`` have in common with the ``spans`` of ``others``."""
-    mine, theirs, found = tuple(networks), tuple(others), []
+    mine, theirs = tuple(networks), tuple(others)
+    found: list[Network] = []
     for version, address in ((4, IPv4Address), (6, IPv6Address)):
         left, right = list(_spans(mine, version)), list(spans(theirs, version))
         while left and right:
