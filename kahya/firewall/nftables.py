@@ -25,7 +25,7 @@ from kahya.firewall.networks import (
     within,
     without,
 )
-from kahya.firewall.policy import Atlas, ResolvedRule, parse, resolve
+from kahya.firewall.policy import INTERNET, Atlas, ResolvedRule, parse, resolve
 from kahya.firewall.terms import Flow, Terms
 
 TEMPLATE = Path(__file__).with_name("nftables.conf.j2")
@@ -76,21 +76,31 @@ class Gateway:
 
     def flows(self, rule: ResolvedRule, hook: str) -> Iterator[Flow]:
         """Yield the traffic through ``hook`` that ``rule`` is about, here."""
-        sources = within(rule.sources, self.atlas.town)
         mine = within(rule.destinations, self.own)
         others = without(within(rule.destinations, self.inside), self.own)
         if hook == "forward" and not (
             within(rule.sources, self.behind) or within(others, self.behind)
         ):
             return
-        to = mine if hook == "input" else self._whole(others)
-        yield Flow(sources, to)
-        for wan in self.wan:
-            if rule.inbound:  # of a gateway's addresses, the carrier sees but one
-                seen = within(mine, self.atlas.places.carrier) if hook == "input" else to
-                yield Flow((), seen, source_interface=wan)
-            if rule.outbound and hook == "forward":
-                yield Flow(sources, (), destination_interface=wan)
+        sources = [(within(rule.sources, self.atlas.town), ""), *self._outside(rule.sources)]
+        goals = [(self._whole(others), ""), *self._outside(rule.destinations)]
+        for here, inlet in sources:
+            if hook == "input":  # of a gateway's addresses, the carrier sees but one
+                seen = within(mine, self.atlas.places.carrier) if inlet else mine
+                yield Flow(here, seen, inlet)
+                continue
+            for there, outlet in goals:
+                if not (inlet and outlet):
+                    yield Flow(here, there, inlet, outlet)
+
+    def _outside(self, networks: Networks) -> Iterator[tuple[Networks, str]]:
+        """Yield what of the internet is among ``networks``, with the interface it lies behind.
+
+        All of it is told by the interface alone.
+        """
+        outside = without(networks, self.atlas.town)
+        everything = outside == self.atlas.zones[INTERNET]
+        yield from ((() if everything else outside, wan) for wan in self.wan if outside)
 
     def _whole(self, networks: Networks) -> Networks:
         """Return ``networks`` without the holes that gateways leave in zones: easier to read.
@@ -117,7 +127,10 @@ def render(gateway: Gateway) -> str:
     tunnels = [_tunnel(t) for t in gateway.variables["tunnels"]]
     chains = {hook: _chains(gateway, hook) for hook in ("input", "forward")}
     others = (*without(gateway.inside, (*gateway.behind, *gateway.own)), LINK_LOCAL[0])
-    leaving = any(rule.outbound and rule.action == "allow" for rule in gateway.rules)
+    leaving = any(
+        rule.action == "allow" and without(rule.destinations, gateway.atlas.town)
+        for rule in gateway.rules
+    )
     template = Environment(  # noqa: S701 - no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     ).from_string(TEMPLATE.read_text(encoding="utf-8"))

@@ -19,7 +19,7 @@ FAMILIES = (4, 6)
 
 @dataclass(frozen=True)
 class Flow:
-    """Traffic that a term is about. An interface stands for the addresses of its side."""
+    """Traffic that a term is about. An interface alone stands for all addresses behind it."""
 
     sources: Networks = ()
     destinations: Networks = ()
@@ -56,12 +56,14 @@ class Terms:
             ("source", flow.sources, flow.source_interface),
             ("destination", flow.destinations, flow.destination_interface),
         ):
+            mine = tuple(n for n in networks if n.version == version)
+            if not (mine or interface) or (networks and not mine):
+                return None
             if interface:
                 sides[f"{end}-interface"] = interface
-            elif mine := tuple(n for n in networks if n.version == version):
-                sides[f"{end}-address"] = self._networks.setdefault(mine, f"N{len(self._networks)}")
-            else:
-                return None
+            if mine:
+                token = self._networks.setdefault(mine, f"N{len(self._networks)}")
+                sides[f"{end}-address"] = token
         return sides if any(key.endswith("address") for key in sides) else None
 
     def _matches(self, services: Iterable[Service], version: int) -> Iterator[dict[str, Any]]:

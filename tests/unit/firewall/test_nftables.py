@@ -130,6 +130,16 @@ def test_a_published_program_is_reached_behind_the_gateways_address(town):
     assert "dnat" not in rendered(town, policy, "gw-fen")
 
 
+def test_a_network_of_the_internet_comes_by_the_wan_only(town):
+    policy = {**FAIR, "rules": [{**RULE, "from": ["192.0.2.0/24"], "to": ["dmz"]}]}
+    chain = parts(rendered(town, policy).splitlines())["nftables chain forward-fair"]
+    assert 'iifname "wan0" ip saddr 192.0.2.0/24 ip daddr 10.20.11.0/24 tcp dport 443' in chain
+    policy = {**FAIR, "rules": [{**RULE, "to": ["192.0.2.0/24"]}]}
+    text = rendered(town, policy)
+    assert re.search(r'oifname "wan0" ip saddr \{.*\} ip daddr 192.0.2.0/24 tcp dport 443', text)
+    assert "masquerade" in text
+
+
 def test_nobody_leaves_unless_a_rule_lets_them(town):
     assert "masquerade" not in rendered(town, FAIR)
     policy = {**FAIR, "rules": [{**RULE, "to": ["internet"]}]}
