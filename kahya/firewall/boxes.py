@@ -1,4 +1,4 @@
-"""Sets of packets as boxes: sources × destinations × services, each a set of whole numbers."""
+"""Sets of packets as boxes: sources, destinations and services, each a set of whole numbers."""
 
 from __future__ import annotations
 

@@ -60,13 +60,13 @@ class Flow:
     to: Spot
     knock: Knock
     arrives: Arrival | None
-    service: str = ""
+    services: tuple[str, ...] = ()
 
     @property
     def label(self) -> str:
         """Return what is tried, for people."""
         number = f"{self.knock.protocol}/{self.knock.port or self.knock.icmp}"
-        return f"{self.service} ({number})" if self.service else number
+        return f"{'/'.join(self.services)} ({number})" if self.services else number
 
 
 @dataclass(frozen=True)
@@ -140,8 +140,7 @@ class Matrix:
             inside = (n for n in self._named if n.version == version and _within(n, segment))
             for network in (segment, *inside) if segment.version == version else ():
                 found |= dict.fromkeys(_edges(network, segment))
-        ends = (i for v in self.gateways.values() for i in v["interfaces"].values())
-        own = [a.ip for end in ends for a in addresses_of(end) if a.version == version]
+        own = (a for a in self.own if a.version == version and a not in self.tunnelled)
         found |= dict.fromkeys(own)
         return [self.spot(address) for address in found]
 
@@ -165,10 +164,10 @@ class Matrix:
         return [*own, *(ip_address(text) for text in texts if text)]
 
     @cached_property
-    def knocks(self) -> Mapping[Knock, str]:
+    def knocks(self) -> Mapping[Knock, tuple[str, ...]]:
         """Every service of the policy at both ends of its ports, and the ports beside them.
 
-        With each comes the service's name, "" where it is none's.
+        With each come the services that have it: those beside have none.
         """
         named: dict[Knock, list[str]] = {}
         beside: list[tuple[str, int]] = []
@@ -182,8 +181,10 @@ class Matrix:
                 for kind in kinds:
                     named.setdefault(Knock(protocol, icmp=kind), []).append(service.name)
         beside += [(kind, p.port) for p in self.policy.published for kind in ("tcp", "udp")]
-        more = {Knock(*pair): "" for pair in sorted(beside) if 0 < pair[1] <= LAST_PORT}
-        return more | {knock: "/".join(names) for knock, names in named.items()}
+        more: dict[Knock, tuple[str, ...]] = {
+            Knock(*pair): () for pair in sorted(beside) if 0 < pair[1] <= LAST_PORT
+        }
+        return more | {knock: tuple(names) for knock, names in named.items()}
 
     def pairs(self) -> Iterator[tuple[Spot, Spot]]:
         """Return every two places between which the policy has a say."""
@@ -213,12 +214,13 @@ class Matrix:
 
     def rows(self) -> list[Row]:
         """Return who may reach what, zone by zone, with the names of the services."""
-        found: dict[tuple[str, str, int], dict[str, None]] = {}
+        found: dict[tuple[str, str, int], set[str]] = {}
         for source, to in self.pairs():
-            names = found.setdefault((source.zone, to.zone, to.address.version), {})
+            names = found.setdefault((source.zone, to.zone, to.address.version), set())
             verdicts = self.verdicts(source, to)
-            names |= {self.knocks[k]: None for k, arrives in verdicts.items() if arrives}
-        return [Row(*key, tuple(sorted(filter(None, names)))) for key, names in found.items()]
+            shut = {n for k, arrives in verdicts.items() if not arrives for n in self.knocks[k]}
+            names |= {name for k in verdicts for name in self.knocks[k]} - shut
+        return [Row(*key, tuple(sorted(names))) for key, names in found.items()]
 
     def _verdict(self, source: Spot, to: Spot, knock: Knock) -> Arrival | None:
         program = self._published(source, to, knock)
@@ -250,6 +252,12 @@ class Matrix:
             if interface["zone"] == WAN
             for address in addresses_of(interface)
         )
+
+    @cached_property
+    def tunnelled(self) -> frozenset[Address]:
+        """The gateways' addresses within tunnels: which way leads there changes."""
+        tunnels = (tunnel for gateway in self.gateways for tunnel in self._tunnels(gateway))
+        return frozenset(a.ip for tunnel in tunnels for a in addresses_of(tunnel))
 
     @cached_property
     def _rules(self) -> list[Rule]:
