@@ -161,7 +161,7 @@ class Matrix:
         about = self.hosts.get(host, {})
         texts = [about.get(key) for key in ("ansible_host", "address6")]
         own = [address for address, gateway in self.own.items() if gateway == host]
-        return [*own, *(ip_address(text) for text in texts if text)]
+        return list(dict.fromkeys([*own, *(ip_address(text) for text in texts if text)]))
 
     @cached_property
     def knocks(self) -> Mapping[Knock, tuple[str, ...]]:

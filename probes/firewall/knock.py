@@ -15,6 +15,7 @@ import time
 
 TASK = globals()["TASK"]
 AT_ONCE = 400
+AGAIN = 0.4  # seconds until what got no answer is said again
 ASKED = {  # what daemons answer to: DNS for the root's servers, NTP from a client
     53: bytes.fromhex("4b41010000010000000000000000020001"),
     123: b"\x1b" + bytes(47),
@@ -69,7 +70,8 @@ def heard(client, protocol):
 
 def said(client, text):
     try:
-        client.send(text)
+        if text:
+            client.send(text)
     except OSError:
         return
 
@@ -79,20 +81,24 @@ def batch(knocks):
     for index, (protocol, address, port) in enumerate(knocks):
         client, text = started(protocol, address, port)
         if client:
-            waiting.register(client, selectors.EVENT_READ, (index, protocol))
-            if text:
-                said(client, text)
-    until = time.monotonic() + TASK["wait"]
-    while waiting.get_map() and time.monotonic() < until:
-        for key, _events in waiting.select(max(0, until - time.monotonic())):
-            index, protocol = key.data
+            waiting.register(client, selectors.EVENT_READ, (index, protocol, text))
+    now = time.monotonic()
+    until, due = now + TASK["wait"], now
+    while waiting.get_map() and now < until:
+        if now >= due:  # once more: gateways let few pings through at a time
+            due = now + AGAIN
+            for key in list(waiting.get_map().values()):
+                said(key.fileobj, key.data[2])
+        for key, _events in waiting.select(max(0, min(until, due) - time.monotonic())):
+            index, protocol, _text = key.data
             answer = heard(key.fileobj, protocol)
             if answer is not None:
                 answers[index] = answer
                 waiting.unregister(key.fileobj)
                 key.fileobj.close()
+        now = time.monotonic()
     for key in list(waiting.get_map().values()):
-        index, protocol = key.data
+        index, protocol, _text = key.data
         if protocol == "tcp" and connected(key.fileobj):  # to a daemon that waits to be asked
             answers[index] = "?"
         key.fileobj.close()
