@@ -260,7 +260,12 @@ def _always(word: str, about: Any) -> End:
         raise _unknown({word: about})
     if word in TRANSLATIONS and not isinstance((about or {}).get("port", 0), int):
         raise _unknown({word: about})
-    return lambda _packet, knocks: [((word, about), knocks)]
+    family = about.get("family", "inet") if word in TRANSLATIONS and about else "inet"
+
+    def end(packet: Packet, knocks: Knocks) -> list[tuple[Verdict, Knocks]]:
+        return [((word, about), knocks)] if packet.to.version in FAMILIES[family] else []
+
+    return end
 
 
 def _translated(verdict: Verdict, packet: Packet) -> Packet:

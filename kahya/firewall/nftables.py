@@ -76,9 +76,11 @@ class Gateway:
 
     def flows(self, rule: ResolvedRule, hook: str) -> Iterator[Flow]:
         """Yield the traffic through ``hook`` that ``rule`` is about, here."""
-        sources = within(rule.sources, self.atlas.town)
+        # The internet is told by its interface, single networks of it by their addresses.
+        sources = within(rule.sources, self.atlas.town) if rule.inbound else rule.sources
+        goals = within(rule.destinations, self.inside) if rule.outbound else rule.destinations
         mine = within(rule.destinations, self.own)
-        others = without(within(rule.destinations, self.inside), self.own)
+        others = without(goals, (*self.own, *self.atlas.places.carrier))
         if hook == "forward" and not (
             within(rule.sources, self.behind) or within(others, self.behind)
         ):
@@ -117,7 +119,10 @@ def render(gateway: Gateway) -> str:
     tunnels = [_tunnel(t) for t in gateway.variables["tunnels"]]
     chains = {hook: _chains(gateway, hook) for hook in ("input", "forward")}
     others = (*without(gateway.inside, (*gateway.behind, *gateway.own)), LINK_LOCAL[0])
-    leaving = any(rule.outbound and rule.action == "allow" for rule in gateway.rules)
+    leaving = any(
+        rule.action == "allow" and without(rule.destinations, gateway.atlas.town)
+        for rule in gateway.rules
+    )
     template = Environment(  # noqa: S701 - no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     ).from_string(TEMPLATE.read_text(encoding="utf-8"))

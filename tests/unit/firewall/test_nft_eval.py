@@ -11,7 +11,16 @@ from kahya.errors import PlanError
 from kahya.firewall.nft_eval import Knock, Packet, Ruleset, UnknownRuleError
 
 CASES = yaml.safe_load(Path(__file__).with_name("nft_cases.yml").read_text(encoding="utf-8"))
-CHAIN = "table {family} t {{ {extra} chain sub {{ {sub} }} chain c {{ type filter hook forward priority 0; policy drop; {rules} }} }}"
+CHAIN = """table {family} t {{
+  {extra}
+  chain sub {{
+    {sub}
+  }}
+  chain c {{
+    type filter hook forward priority 0; policy drop;
+    {rules}
+  }}
+}}"""
 
 
 def packet(**about):
@@ -24,8 +33,7 @@ def packet(**about):
 
 @pytest.mark.parametrize("case", CASES["verdicts"], ids=lambda case: case["rules"])
 def test_verdicts(case):
-    about = {"family": "inet", "extra": "", "sub": "", **{k: v for k, v in case.items() if k in ("family", "extra", "sub", "rules")}}
-    rules = Ruleset.of(CHAIN.format(**about))
+    rules = Ruleset.of(CHAIN.format(**{"family": "inet", "extra": "", "sub": "", **case}))
     for word, packets in ((True, case.get("passes", [])), (False, case.get("drops", []))):
         for one in packets:
             assert bool(rules.run("forward", packet(**one))) == word, one
