@@ -85,7 +85,8 @@ class Gateway:
             within(rule.sources, self.behind) or within(others, self.behind)
         ):
             return
-        to = mine if hook == "input" else self._whole(others)
+        # What is denied to a zone is not denied to the gateways in it.
+        to = mine if hook == "input" else self._whole(others) if rule.action == "allow" else others
         yield Flow(sources, to)
         for wan in self.wan:
             if rule.inbound:  # of a gateway's addresses, the carrier sees but one
