@@ -18,6 +18,7 @@ from kahya.inventory_check import (
 )
 from kahya.inventory_network import check_network
 from kahya.inventory_reader import RawHost, RawInventory, longest_first, plain, read
+from kahya.inventory_zones import check_zones
 from kahya.model import Building, Host, System, Town, Waiver
 from kahya.switching import derive as derive_switches
 from kahya.topology import derive
@@ -59,6 +60,7 @@ def examine(directory: Path, *, past: bool = False) -> tuple[Town | None, list[P
     systems = table["systems"] if table and not more else []
     problems += check_systems(raw, systems, root, root / "systems.yml") if systems else []
     problems += check_hosts(raw, systems, root)
+    problems += check_zones(raw) if not problems else []
     problems += check_network(raw) if not problems else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
@@ -121,15 +123,18 @@ def _town(
 ) -> Town:
     outside_names = raw.groups.get("outside", ())
     managed = {n: h for n, h in raw.hosts.items() if n not in outside_names}
-    for name, host in managed.items():
-        place = plain(next(b for b in raw.children["buildings"] if name in raw.groups[b]))
-        host.vars["building"] = {"name": place, **host.vars["building"]}
+    for name, host in raw.hosts.items():
+        for place in (b for b in raw.children["buildings"] if name in raw.groups[b]):
+            host.vars["building"] = {"name": plain(place), **host.vars["building"]}
     variables = {n: h.vars for n, h in managed.items()}
     derive(variables, about["town"])
     made = derive_switches(variables)
+    places = {v["building"]["name"]: v["building"] for v in variables.values()}
+    for guest in (raw.hosts[n].vars for n in outside_names):
+        if name := guest.get("building", {}).get("name"):
+            guest["building"] = places[name]
     buildings = {
-        v["name"]: Building(v["name"], v["title"], v["number"], v["lan"])
-        for v in (h.vars["building"] for h in managed.values())
+        name: Building(name, v["title"], v["number"], v["lan"]) for name, v in places.items()
     }
     return Town(
         name=about["town"]["id"],
@@ -139,7 +144,10 @@ def _town(
         confirm_seconds=about.get("apply", {}).get("confirm_seconds", CONFIRM_SECONDS),
         buildings=buildings,
         hosts={plain(n): _host(h, h.vars["building"]["name"]) for n, h in managed.items()},
-        outside={plain(n): _host(raw.hosts[n], "") for n in outside_names},
+        outside={
+            plain(n): _host(h, h.vars.get("building", {}).get("name", ""))
+            for n, h in ((n, raw.hosts[n]) for n in outside_names)
+        },
         settings=about,
         systems=tuple(System(**{**s, "controls": tuple(s["controls"])}) for s in systems),
         waivers=tuple(Waiver(**waiver) for waiver in waivers),

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
-from ipaddress import IPv4Interface, IPv4Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from kahya.inventory_reader import RawHost, RawInventory, origin
 
 WIREGUARD_KEY_BYTES = 32
 INTERFACE_NAME_MAX = 15
-FORMATS = FormatChecker(formats=["date", "ipv4", "regex"])
+FORMATS = FormatChecker(formats=["date", "ipv4", "ipv6", "regex"])
 JSON_TYPES = {
     "str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean",
     "list": "array", "dict": "object",
@@ -69,6 +69,16 @@ def _is_subnet(value: object) -> bool:
 @FORMATS.checks("interface", ValueError)
 def _is_interface(value: object) -> bool:
     return not isinstance(value, str) or ("/" in value and bool(IPv4Interface(value)))
+
+
+@FORMATS.checks("subnet6", ValueError)
+def _is_subnet6(value: object) -> bool:
+    return not isinstance(value, str) or ("/" in value and bool(IPv6Network(value)))
+
+
+@FORMATS.checks("interface6", ValueError)
+def _is_interface6(value: object) -> bool:
+    return not isinstance(value, str) or ("/" in value and bool(IPv6Interface(value)))
 
 
 @FORMATS.checks("endpoint", ValueError)
@@ -239,7 +249,7 @@ def _host_problems(
         message = message if mine else _("stands in no building")
         expected = _("the host under one building in hosts.yml")
         yield Problem(file, line, host.name, message, expected)
-    names = ["host", "network"] if outside else ["host", "network", "building"]
+    names = ["host", "network", *(["building"] if mine or not outside else [])]
     names += ["gateway"] if host.name in raw.groups.get("gateways", ()) else []
     names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
     for name in names:
@@ -266,16 +276,10 @@ def _unknown(
 
 
 def _town_problems(raw: RawInventory) -> Iterator[Problem]:
-    """Compare buildings and hosts with each other: subnets, numbers, gateways, addresses."""
+    """Compare buildings with each other: their numbers, names and gateways."""
     members = {b: raw.groups[b] for b in raw.children["buildings"] if raw.groups[b]}
     first = {b: raw.hosts[names[0]] for b, names in members.items()}
     for (one, a), (other, b) in combinations(first.items(), 2):
-        lan, lan2 = (IPv4Network(h.vars["building"]["lan"]) for h in (a, b))
-        if lan.overlaps(lan2):
-            message = _("{lan} of {building} overlaps {other_lan} of {other}").format(
-                lan=lan2, building=other, other_lan=lan, other=one
-            )
-            yield at(b, ["building", "lan"], message, _("a subnet of its own"))
         if a.vars["building"]["number"] == b.vars["building"]["number"]:
             message = _("{building} has the number of {other}").format(building=other, other=one)
             yield at(b, ["building", "number"], message, _("a number of its own"))
@@ -286,22 +290,6 @@ def _town_problems(raw: RawInventory) -> Iterator[Problem]:
         if sum(h in raw.groups.get("gateways", ()) for h in members[name]) != 1:
             message = _("{building} has no gateway, or several").format(building=name)
             yield at(host, [], message, _("one host of the building under gateways"))
-    seen: dict[str, str] = {}
-    for host in (raw.hosts[name] for names in members.values() for name in names):
-        address, building = host.vars["ansible_host"], host.vars["building"]
-        lan = building["lan"]
-        subnets = map(IPv4Network, (lan, *building.get("vlans", {}).values()))
-        if not any(IPv4Interface(address).ip in subnet for subnet in subnets):
-            message = _("{address} of {host} is outside its building's {lan}").format(
-                address=address, host=host.name, lan=lan
-            )
-            yield at(host, ["ansible_host"], message, _("an address of {lan}").format(lan=lan))
-        if address in seen:
-            message = _("{host} has the address of {other}").format(
-                host=host.name, other=seen[address]
-            )
-            yield at(host, ["ansible_host"], message, _("an address of its own"))
-        seen[address] = host.name
 
 
 def at(host: RawHost, path: list[str | int], message: str, expected: str) -> Problem:

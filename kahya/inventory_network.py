@@ -25,7 +25,7 @@ def check_network(raw: RawInventory) -> list[Problem]:
     problems: set[Problem] = set()
     members = {b: raw.groups[b] for b in raw.children.get("buildings", ())}
     first = [raw.hosts[names[0]] for names in members.values() if names]
-    problems |= set(_subnets(first))
+    problems |= {problem for host in first for problem in _subnets(host)}
     for names in members.values():
         for host in (raw.hosts[n] for n in names if n in raw.groups.get("switches", ())):
             gateway = next(raw.hosts[n] for n in names if n in raw.groups["gateways"])
@@ -35,24 +35,11 @@ def check_network(raw: RawInventory) -> list[Problem]:
     return sorted(problems)
 
 
-def _subnets(first: list[RawHost]) -> Iterator[Problem]:
-    """Compare the VLANs' subnets of all buildings; ``first`` is one host of each."""
-    found: list[tuple[RawHost, str, IPv4Network]] = []
-    for host in first:
-        building = host.vars["building"]
-        known = host.vars.get("network", {}).get("vlans", {})
-        for name, subnet in building.get("vlans", {}).items():
-            if name not in known:
-                yield at(host, ["building", "vlans", name], *_no_vlan(name, known))
-            if subnet != building["lan"]:  # one VLAN may be the LAN itself
-                found.append((host, name, IPv4Network(subnet)))
-    lans = [(host, "lan", IPv4Network(host.vars["building"]["lan"])) for host in first]
-    for (one, name, a), (host, vlan, b) in combinations([*lans, *found], 2):
-        if vlan != "lan" and a.overlaps(b):
-            message = _("{subnet} overlaps {other}, which is {name}").format(
-                subnet=b, other=a, name=name if one is host else f"{name} ({one.name})"
-            )
-            yield at(host, ["building", "vlans", vlan], message, _("a subnet of its own"))
+def _subnets(host: RawHost) -> Iterator[Problem]:
+    known = host.vars.get("network", {}).get("vlans", {})
+    for name in host.vars["building"].get("vlans", {}):
+        if name not in known:
+            yield at(host, ["building", "vlans", name], *_no_vlan(name, known))
 
 
 def _vlans(host: RawHost) -> Iterator[Problem]:

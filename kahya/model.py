@@ -121,6 +121,7 @@ class Waiver:
 class Town:
     """Everything the inventory says. ``secrets`` are the values that must never be shown.
 
+    ``outside`` are hosts that Kâhya doesn't keep: on the carrier's network, or in a building's LAN.
     ``settings`` is town.yml as it was written, checked against its schema.
     """
 

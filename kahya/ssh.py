@@ -100,8 +100,12 @@ def _jumps(town: Town, via_wan: set[str]) -> Mapping[str, tuple[str, str]]:
     """Return address and jump host for each host in ``via_wan``."""
     gateways = {h.building: h for h in town.hosts.values() if "gateways" in h.groups}
     home = next((h.building for h in town.hosts.values() if "workstations" in h.groups), "")
-    # A host outside is logged in to from the home gateway: the town's LANs can't reach it.
-    jumps = {h.name: (h.address, gateways[home].name) for h in town.outside.values() if home}
+    # Hosts outside are logged in to from the nearest gateway: the town's LANs may not reach them.
+    jumps = {
+        h.name: (h.address, gateways[h.building or home].name)
+        for h in town.outside.values()
+        if home
+    }
     for name in via_wan:
         host = town.hosts[name]
         gateway = gateways.get(host.building)

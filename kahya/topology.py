@@ -1,10 +1,14 @@
-"""What follows from the inventory: gateways, tunnels between all buildings, router ids."""
+"""What follows from the inventory: gateways, networks, tunnels between buildings, router ids."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from ipaddress import IPv4Address, ip_interface
 from itertools import combinations
 from typing import Any
+
+WAN = "wan"
+"""The zone of the carrier's network."""
 
 TUNNEL_PORT = 51820
 TUNNEL_COST = 10
@@ -23,6 +27,9 @@ def tunnel_address(own: int, peer: int) -> str:
 def derive(hosts: Mapping[str, dict[str, Any]], town: Mapping[str, Any]) -> None:
     """Add ``building.gateway``, ``town``, ``tunnels`` and ``router_id`` to the hosts' variables.
 
+    So does ``building`` get ``gateway6`` and ``networks``: lists of CIDRs by zone, without the
+    carrier's.
+
     Args:
         hosts: variables by host name, already validated; changed in place.
         town: ``id`` and ``name`` of the town.
@@ -30,7 +37,10 @@ def derive(hosts: Mapping[str, dict[str, Any]], town: Mapping[str, Any]) -> None
     gateways = {v["building"]["name"]: v for v in hosts.values() if "gateways" in v["group_names"]}
     buildings = {v["building"]["name"]: v["building"] for v in hosts.values()}
     for name, building in buildings.items():
-        building["gateway"] = gateways[name]["ansible_host"] if name in gateways else None
+        gateway = gateways.get(name, {"ansible_host": None})
+        building["gateway"] = gateway["ansible_host"]
+        building["gateway6"] = _address6(gateway)
+        building["networks"] = _networks(gateway)
     for variables in hosts.values():
         variables["building"] = buildings[variables["building"]["name"]]
         variables["town"] = {**town, "buildings": buildings}
@@ -42,9 +52,34 @@ def derive(hosts: Mapping[str, dict[str, Any]], town: Mapping[str, Any]) -> None
         other["tunnels"].append(_tunnel(other, one))
 
 
+def lan_of(address: str, gateway: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return the gateway's interface, with its ``name``, in whose IPv4 network ``address`` is."""
+    for name, interface in gateway.get("interfaces", {}).items():
+        if IPv4Address(address) in ip_interface(interface["address"]).network:
+            return {"name": name, **interface}
+    return None
+
+
+def _address6(gateway: Mapping[str, Any]) -> str | None:
+    """Return the IPv6 address of a gateway in its building's LAN, if it has one."""
+    lan = lan_of(gateway["ansible_host"], gateway) if "interfaces" in gateway else None
+    return lan["address6"].split("/")[0] if lan and "address6" in lan else None
+
+
+def _networks(gateway: Mapping[str, Any]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for interface in gateway.get("interfaces", {}).values():
+        if interface["zone"] != WAN:
+            own = (interface[key] for key in ("address", "address6") if key in interface)
+            found.setdefault(interface["zone"], []).extend(
+                str(ip_interface(a).network) for a in own
+            )
+    return found
+
+
 def wan_address(gateway: Mapping[str, Any]) -> str:
     """Return the address of a gateway on the carrier's network, without its prefix length."""
-    wan = next(i for i in gateway["interfaces"].values() if i["zone"] == "wan")
+    wan = next(i for i in gateway["interfaces"].values() if i["zone"] == WAN)
     return str(wan["address"]).split("/")[0]
 
 
@@ -62,6 +97,7 @@ def _tunnel(own: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, Any]:
         "peer_lan": peer["building"]["lan"],
         "peer_public_key": peer["vpn_public_key"],
         "address": f"{tunnel_address(mine, theirs)}/30",
+        "address6": f"fe80::{mine}/64",  # OSPFv3 speaks from it; WireGuard makes none by itself
         "peer_address": tunnel_address(theirs, mine),
         "listen_port": TUNNEL_PORT + theirs,
         "endpoint": f"{wan_address(peer)}:{TUNNEL_PORT + mine}",

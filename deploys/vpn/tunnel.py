@@ -26,7 +26,7 @@ class Tunnel(FactBase):
             f"{path}; fi; "
             f"systemctl -q is-enabled wg-quick@{interface} 2>/dev/null && echo 'starts at boot'; "
             f"if ip link show dev {interface} up 2>/dev/null | grep -q .; then "
-            f"ip -o addr show dev {interface} scope global | awk '{{print \"address \" $4}}'; "
+            f"ip -o addr show dev {interface} | awk '{{print \"address \" $4}}'; "
             f"for what in public-key listen-port endpoints allowed-ips; do "
             f'wg show {interface} $what | sed -E "s/\\t/ /g; s/^/$what /"; done; fi; true'
         )
@@ -50,7 +50,7 @@ class TunnelNames(FactBase):
         return sorted({line for line in output if line})
 
 
-ADDRESSES = "ip -o addr show dev {0} scope global | awk '{{print $4}}'"
+ADDRESSES = "ip -o addr show dev {0} | awk '{{print $4}}'"
 DUMP = f"""\
 if ip link show dev {{0}} up 2>/dev/null | grep -q .; then
     wg showconf {{0}} >{{0}}.running
@@ -70,7 +70,7 @@ if ! ip link show dev {{0}} up 2>/dev/null | grep -q .; then
 fi
 wg setconf {{0}} {{0}}.running
 if [ "$({ADDRESSES})" != "$(cat {{0}}.addresses)" ]; then
-    ip addr flush dev {{0}} scope global
+    ip addr flush dev {{0}}
     while read -r address; do ip addr add "$address" dev {{0}}; done <{{0}}.addresses
 fi"""
 
@@ -84,10 +84,11 @@ Address = {tunnel["address"]}
 ListenPort = {tunnel["listen_port"]}
 Table = off
 PostUp = wg set %i private-key {FOLDER}/private.key
+PostUp = ip -6 address flush dev %i; ip address add {tunnel["address6"]} dev %i
 
 [Peer]
 PublicKey = {tunnel["peer_public_key"]}
-AllowedIPs = 0.0.0.0/0
+AllowedIPs = 0.0.0.0/0, ::/0
 Endpoint = {tunnel["endpoint"]}
 """
 
@@ -103,10 +104,11 @@ def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
         *(f"file | {line}" for line in text.splitlines()),
         "starts at boot",
         f"address {tunnel['address']}",
+        f"address {tunnel['address6']}",
         f"public-key {public_key}",
         f"listen-port {tunnel['listen_port']}",
         f"endpoints {peer} {tunnel['endpoint']}",
-        f"allowed-ips {peer} 0.0.0.0/0",
+        f"allowed-ips {peer} 0.0.0.0/0 ::/0",
     ]
     if now == wanted:
         return

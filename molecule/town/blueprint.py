@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
@@ -12,25 +11,26 @@ from typing import Any
 from tools import LabError
 
 from kahya.model import Host, Town
-
-WAN = "wan"
+from kahya.topology import WAN, lan_of
 
 
 @dataclass(frozen=True)
 class Port:
-    """A host's interface: ``address`` is CIDR, ``bridge`` what it is plugged into."""
+    """A host's interface: the addresses are CIDR, ``bridge`` what it is plugged into."""
 
     name: str
     bridge: str
     address: str
+    address6: str = ""
 
 
 @dataclass(frozen=True)
 class Machine:
     """What the lab has to know of a host.
 
-    ``gateway`` is its default route, if it has one. A switch has a ``platform``, the ports on its
-    front (``card``), and ``cables``: what is plugged in where, as (port, host, port there).
+    ``gateway`` and ``gateway6`` are its default routes, if it has any. A switch has a ``platform``,
+    the ports on its front (``card``), and ``cables``: what is plugged in where, as (port, host,
+    port there).
     """
 
     name: str
@@ -40,6 +40,7 @@ class Machine:
     platform: str = ""
     card: str = ""
     cables: tuple[tuple[str, str, str], ...] = ()
+    gateway6: str | None = None
 
     @property
     def routes(self) -> bool:
@@ -49,7 +50,8 @@ class Machine:
     @property
     def addresses(self) -> tuple[str, ...]:
         """Its addresses without prefix length."""
-        return tuple(port.address.split("/")[0] for port in self.ports)
+        found = (a for port in self.ports for a in (port.address, port.address6) if a)
+        return tuple(address.split("/")[0] for address in found)
 
 
 @dataclass(frozen=True)
@@ -122,37 +124,61 @@ class Blueprint:
 
 def blueprint(town: Town) -> Blueprint:
     """Return what to build for ``town``: its hosts, and those outside."""
-    machines = {host.name: _inside(host) for host in town.hosts.values()}
+    gateways = {h.building: h for h in town.hosts.values() if "gateways" in h.groups}
+    machines = {host.name: _inside(host, gateways) for host in town.hosts.values()}
     inside = tuple(
         _switch(host, machines) if "switches" in host.groups else machines[host.name]
         for host in town.hosts.values()
     )
-    outside = tuple(_outside(host) for host in town.outside.values())
+    outside = tuple(
+        _inside(host, gateways) if host.building else _stranger(host)
+        for host in town.outside.values()
+    )
     mirrors: dict[str, MirrorPort] = {}
-    for building in (host.vars["building"] for host in town.hosts.values()):
+    for gateway in gateways.values():
+        building = gateway.vars["building"]
         address, port = building["mirror"].rsplit(":", 1)
-        bridge = bridge_name("lan", building["number"])
+        bridge = _lan(address, gateway)["bridge"]
         mirrors[bridge] = MirrorPort(bridge, _in(building["lan"], address), int(port))
     desk = next((h.name for h in town.hosts.values() if "workstations" in h.groups), None)
     return Blueprint(inside + outside, tuple(mirrors.values()), desk)
 
 
-def bridge_name(zone: str, number: int) -> str:
-    """Return the bridge of a zone in building ``number``; the WAN is one for the whole town."""
-    return WAN if zone == WAN else f"{zone}-{number}"
-
-
-def _inside(host: Host) -> Machine:
-    building = host.vars["building"]
+def _inside(host: Host, gateways: Mapping[str, Host]) -> Machine:
     if "interfaces" in host.vars:
-        ports = tuple(
-            Port(name, bridge_name(port["zone"], building["number"]), port["address"])
-            for name, port in host.vars["interfaces"].items()
-        )
-        return Machine(host.name, host.building, ports, host.vars.get("wan_gateway"))
-    bridge = bridge_name("lan", building["number"])
-    port = Port("eth0", bridge, _in(building["lan"], host.address))
-    return Machine(host.name, host.building, (port,), building["gateway"])
+        return _router(host)
+    lan = _lan(host.address, gateways[host.building])
+    address6 = host.vars.get("address6")
+    port = Port(
+        "eth0",
+        lan["bridge"],
+        _in(lan["address"], host.address),
+        _in(lan["address6"], address6) if address6 else "",
+    )
+    gateway6 = _bare(lan["address6"]) if address6 else None
+    return Machine(host.name, host.building, (port,), _bare(lan["address"]), gateway6=gateway6)
+
+
+def _router(host: Host) -> Machine:
+    ways = {key: host.vars.get(f"wan_{key}") for key in ("gateway", "gateway6")}
+    ports = tuple(
+        Port(name, _bridge(name, i, host), i["address"], i.get("address6", ""))
+        for name, i in host.vars["interfaces"].items()
+    )
+    return Machine(host.name, host.building, ports, **ways)
+
+
+def _lan(address: str, gateway: Host) -> dict[str, Any]:
+    """Return the gateway's interface towards ``address``, and its ``bridge``."""
+    # There are no VLANs here: who is in one without an interface of its own is on the LAN.
+    lan = lan_of(address, gateway.vars) or lan_of(gateway.address, gateway.vars) or {}
+    return {**lan, "bridge": _bridge(lan["name"], lan, gateway)}
+
+
+def _bridge(name: str, interface: Mapping[str, Any], gateway: Host) -> str:
+    """Return what an interface is plugged into; the WAN is one for the whole town."""
+    number = gateway.vars["building"]["number"]
+    return WAN if interface["zone"] == WAN else f"{name[-12:]}-{number}"  # at most 15 characters
 
 
 def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
@@ -165,10 +191,17 @@ def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
     return replace(machines[host.name], platform=platform, card=card, cables=cables)
 
 
-def _outside(host: Host) -> Machine:
-    port = Port("eth0", WAN, _in(host.vars["wan_subnet"], host.address))
+def _stranger(host: Host) -> Machine:
+    """Return a host on the WAN: no default route, so no way into the town."""
+    subnet6, address6 = host.vars.get("wan_subnet6"), host.vars.get("address6")
+    address = _in(host.vars["wan_subnet"], host.address)
+    port = Port("eth0", WAN, address, _in(subnet6, address6) if subnet6 and address6 else "")
     return Machine(host.name, "", (port,), None)
 
 
 def _in(subnet: str, address: str) -> str:
-    return f"{address}/{ipaddress.ip_network(subnet).prefixlen}"
+    return f"{address}/{subnet.split('/')[1]}"
+
+
+def _bare(address: str) -> str:
+    return address.split("/", maxsplit=1)[0]

@@ -22,9 +22,12 @@ LOGIN = "kahya"
 LOGIN_ID = 1000
 CAPABILITIES = "NET_ADMIN,NET_RAW,AUDIT_WRITE"
 ROUTER_CAPABILITIES = f"{CAPABILITIES},SYS_ADMIN"  # frr.service hangs without SYS_ADMIN
+FORWARD = ("ipv4.ip_forward", "ipv6.conf.all.forwarding")
 # A new network namespace copies these from the machine, whatever it has. 2 (loose) because answers
 # may come back through another tunnel than the one they left by.
 RP_FILTER = ("net.ipv4.conf.all.rp_filter=2", "net.ipv4.conf.default.rp_filter=2")
+# Addresses and routes are set, not advertised.
+NO_ADVERTISEMENTS = ("net.ipv6.conf.all.accept_ra=0", "net.ipv6.conf.default.accept_ra=0")
 INOTIFY_LIMIT = Path("/proc/sys/fs/inotify/max_user_instances")
 INOTIFY_ROOM = 1024
 LAB, SPEC, HOST_KEY = "kahya.lab", "kahya.spec", "kahya.hostkey"
@@ -156,7 +159,8 @@ def spec(machine: Machine, image: str, key: str) -> str:
 def _options(machine: Machine) -> list[str]:
     options = ["--network=none", "--no-hosts", "--systemd=always", "--log-driver=none"]
     options.append("--security-opt=apparmor=unconfined")  # it would deny systemd its mounts
-    sysctls = [f"net.ipv4.ip_forward={int(machine.routes)}", *RP_FILTER]
+    forwards = [f"net.{key}={int(machine.routes)}" for key in FORWARD]
+    sysctls = [*forwards, *RP_FILTER, *NO_ADVERTISEMENTS]
     options += [f"--sysctl={sysctl}" for sysctl in sysctls]
     options.append(f"--cap-add={ROUTER_CAPABILITIES if machine.routes else CAPABILITIES}")
     return [*options, "--device=/dev/net/tun"] if machine.routes else options

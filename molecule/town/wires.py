@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from blueprint import WAN, Machine, Port
+from blueprint import Machine, Port
 from tools import run
 
 
@@ -63,12 +63,13 @@ class Namespace:
             )
         lines = ["link set lo up"]
         for port in machine.ports:
-            quiet = " addrgenmode none" if port.bridge == WAN else ""  # the carrier has no IPv6
             if not machine.platform:  # a switch takes its address from its own configuration
-                lines += [f"address replace {port.address} dev {port.name}"]
-            lines += [f"link set {port.name}{quiet} up"]
-        if machine.gateway and not machine.platform:
-            lines += [f"route replace default via {machine.gateway}"]
+                addresses = [port.address, *([f"{port.address6} nodad"] if port.address6 else [])]
+                lines += [f"address replace {a} dev {port.name}" for a in addresses]
+            lines += [f"link set {port.name} up"]
+        if not machine.platform:
+            ways = {"0.0.0.0/0": machine.gateway, "::/0": machine.gateway6}
+            lines += [f"route replace {net} via {way}" for net, way in ways.items() if way]
         run(["nsenter", "-t", str(pid), "-n", "ip", "-batch", "-"], "\n".join(lines))
 
     def pids(self) -> list[int]:

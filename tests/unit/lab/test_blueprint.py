@@ -28,7 +28,7 @@ def one_router() -> Blueprint:
 def test_a_router_has_the_interfaces_of_its_inventory(one_router: Blueprint) -> None:
     router, _ = one_router.machines
     assert router.ports == (
-        Port("lan0", "lan-1", "10.20.1.1/24"),
+        Port("lan0", "lan0-1", "10.20.1.1/24"),
         Port("wan0", "wan", "198.51.100.12/24"),
     )
     assert router.gateway == "198.51.100.1"
@@ -37,7 +37,7 @@ def test_a_router_has_the_interfaces_of_its_inventory(one_router: Blueprint) -> 
 
 def test_a_pc_hangs_on_its_buildings_lan(one_router: Blueprint) -> None:
     _, pc = one_router.machines
-    assert pc == Machine("pc-depo", "depo", (Port("eth0", "lan-1", "10.20.1.50/24"),), "10.20.1.1")
+    assert pc == Machine("pc-depo", "depo", (Port("eth0", "lan0-1", "10.20.1.50/24"),), "10.20.1.1")
     assert not pc.routes
 
 
@@ -45,7 +45,7 @@ def test_a_switch_is_plugged_in_as_its_ports_say() -> None:
     gateway, ios, eos = blueprint(load(ONE_SWITCH)).machines
     assert not gateway.platform
     assert ios == Machine(
-        "sw-depo", "depo", (Port("eth0", "lan-1", "10.20.1.2/24"),), "10.20.1.1",
+        "sw-depo", "depo", (Port("eth0", "lan0-1", "10.20.1.2/24"),), "10.20.1.1",
         "ios", ",".join(f"GigabitEthernet1/0/{n}" for n in range(1, 9)),
         (("GigabitEthernet1/0/1", "gw-depo", "lan0"),),
     )  # fmt: skip
@@ -70,8 +70,8 @@ def test_a_blueprint_with_switches_is_read_as_it_was_written(tmp_path: Path) -> 
 
 
 def test_a_building_finds_its_mirror_on_its_lan(one_router: Blueprint) -> None:
-    assert one_router.mirrors == (MirrorPort("lan-1", "10.20.1.254/24", 3142),)
-    assert one_router.bridges == ("lan-1", "wan")
+    assert one_router.mirrors == (MirrorPort("lan0-1", "10.20.1.254/24", 3142),)
+    assert one_router.bridges == ("lan0-1", "wan")
     assert one_router.desk is None
 
 
@@ -79,12 +79,18 @@ def test_the_example_town_is_complete() -> None:
     town = load(ROOT / "inventories" / "lab")
     plan = blueprint(town)
     assert [m.name for m in plan.machines] == [*town.hosts, *town.outside]
-    assert all(town.hosts[m.name].address in m.addresses for m in plan.machines if m.building)
-    assert {m.bridge for m in plan.mirrors} == set(plan.bridges) - {"wan"}
+    hosts = {**town.hosts, **town.outside}
+    assert all(hosts[m.name].address in m.addresses for m in plan.machines)
+    assert {m.bridge for m in plan.mirrors} == {"lan0-1", "lan0-2", "lan0-3"}
+    lans = {"dmz0-1", "misafir0-2", "kamera0-3"}
+    assert set(plan.bridges) == {m.bridge for m in plan.mirrors} | lans | {"wan"}
     assert plan.desk in town.hosts
     outside = [m for m in plan.machines if m.name in town.outside]
-    assert outside
-    assert all(m.gateway is None for m in outside), "the outside has no way into the town"
+    [stranger] = [m for m in outside if not m.building]
+    assert (stranger.gateway, stranger.gateway6) == (None, None), "it has no way into the town"
+    [web] = [m for m in outside if m.name == "web-merkez"]
+    port = Port("eth0", "dmz0-1", "10.20.11.10/24", "fd20:0:0:11::10/64")
+    assert (web.ports, web.gateway, web.gateway6) == ((port,), "10.20.11.1", "fd20:0:0:11::1")
 
 
 def test_a_blueprint_is_read_as_it_was_written(one_router: Blueprint, tmp_path: Path) -> None:
@@ -111,7 +117,7 @@ def test_limit_takes_only_those(one_router: Blueprint) -> None:
 
 @given(st.text(min_size=1), st.text(min_size=1), st.text(min_size=1))
 def test_cables_have_names_that_linux_takes(host: str, first: str, second: str) -> None:
-    ports = [Port(name, "lan-1", "10.0.0.1/24") for name in (first, second)]
+    ports = [Port(name, "lan0-1", "10.0.0.1/24") for name in (first, second)]
     names = [cable_name(Machine(host, "", tuple(ports), None), port) for port in ports]
     assert all(len(name) <= 15 for name in names)
     assert (names[0] == names[1]) == (first == second)
