@@ -99,6 +99,7 @@ def _tunnel(own: Mapping[str, Any], peer: Mapping[str, Any]) -> dict[str, Any]:
         "address": f"{tunnel_address(mine, theirs)}/30",
         "address6": f"fe80::{mine}/64",  # OSPFv3 speaks from it; WireGuard makes none by itself
         "peer_address": tunnel_address(theirs, mine),
+        "peer_address6": f"fe80::{theirs}",
         "listen_port": TUNNEL_PORT + theirs,
         "endpoint": f"{wan_address(peer)}:{TUNNEL_PORT + mine}",
         "cost": TUNNEL_COST,

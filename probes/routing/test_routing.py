@@ -2,38 +2,82 @@
 
 import json
 import time
+from ipaddress import ip_network
+
+PATIENCE_SECONDS = 20  # a second for a first hello, a few for the databases
 
 
 def test_neighbours(host, vars):
     """Every tunnel has an OSPF neighbour in state Full."""
-    wanted = {tunnel["name"] for tunnel in vars["tunnels"]}
-    for _ in range(20):  # a second for a first hello, a few for the databases
+
+    def full():
         shown = json.loads(host.check_output("vtysh -c 'show ip ospf neighbor json'"))
-        peers = [peer for found in shown["neighbors"].values() for peer in found]
-        full = {
+        return {
             peer.get("ifaceName", "").split(":")[0]
-            for peer in peers
+            for found in shown["neighbors"].values()
+            for peer in found
             if (peer.get("nbrState") or peer.get("state", "")).startswith("Full")
         }
-        if full == wanted:
-            break
-        time.sleep(1)
-    assert full == wanted
+
+    wanted = {tunnel["name"] for tunnel in vars["tunnels"]}
+    assert awaited(full, wanted) == wanted
+
+
+def test_neighbours6(host, vars):
+    """Every tunnel has an OSPFv3 neighbour in state Full."""
+
+    def full():
+        shown = json.loads(host.check_output("vtysh -c 'show ipv6 ospf6 neighbor json'"))
+        return {n["interfaceName"] for n in shown["neighbors"] if n["state"] == "Full"}
+
+    wanted = {tunnel["name"] for tunnel in vars["tunnels"]}
+    assert awaited(full, wanted) == wanted
 
 
 def test_failure_is_noticed(host, vars):
     """BFD watches every tunnel and finds the other end up."""
-    shown = json.loads(host.check_output("vtysh -c 'show bfd peers json'"))
-    up = {peer["peer"] for peer in shown if peer["status"] == "up"}
-    assert up == {tunnel["peer_address"] for tunnel in vars["tunnels"]}
+    keys = ("peer_address", "peer_address6")
+    wanted = {(tunnel["name"], tunnel[key]) for tunnel in vars["tunnels"] for key in keys}
+
+    def up():
+        shown = json.loads(host.check_output("vtysh -c 'show bfd peers json'"))
+        return {(p["interface"], p["peer"]) for p in shown if p["status"] == "up"}
+
+    assert awaited(up, wanted) == wanted
 
 
 def test_routes(host, vars):
     """The network of every other building is reached through its own tunnel."""
+    for tunnel, zone, network in others(vars):
+        if zone in vars["vpn_zones"]:
+            found = awaited(lambda n=network: way(host, n), tunnel["name"])
+            assert found == tunnel["name"], network
+
+
+def test_no_route(host, vars):
+    """No tunnel leads to networks that other buildings keep to themselves."""
+    tunnels = {tunnel["name"] for tunnel in vars["tunnels"]}
+    for _, zone, network in others(vars):
+        if zone not in vars["vpn_zones"]:
+            assert way(host, network) not in tunnels, network
+
+
+def others(vars):
+    """Yield tunnel, zone and network of all that lies behind the tunnels."""
     for tunnel in vars["tunnels"]:
-        route = json.loads(host.check_output(f"ip -j route get {_first(tunnel['peer_lan'])}"))
-        assert route[0]["dev"] == tunnel["name"], f"{tunnel['peer_lan']} goes by {route[0]['dev']}"
+        networks = vars["town"]["buildings"][tunnel["peer_building"]]["networks"]
+        yield from ((tunnel, zone, n) for zone, found in networks.items() for n in found)
 
 
-def _first(subnet: str) -> str:
-    return subnet.rsplit(".", 1)[0] + ".1"
+def way(host, network):
+    """Return the interface by which packets leave for ``network``."""
+    done = host.run(f"ip -j route get {ip_network(network)[1]}")
+    return json.loads(done.stdout)[0]["dev"] if done.rc == 0 else ""
+
+
+def awaited(look, wanted):
+    """Return what ``look`` sees, once that is what is wanted, or patience has ended."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while (found := look()) != wanted and time.monotonic() < until:
+        time.sleep(1)
+    return found

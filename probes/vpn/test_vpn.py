@@ -22,20 +22,23 @@ def test_tunnels(host, vars):
 
 def test_lan_to_lan(host, vars):
     """this building's LAN reaches the LAN of every other building"""
-    buildings = vars["town"]["buildings"]
-    own = vars["building"]["gateway"]
     for tunnel in vars["tunnels"]:
-        there = buildings[tunnel["peer_building"]]["gateway"]
-        assert host.run(f"ping -q -c 2 -i 0.2 -W 2 -I {own} {there}").rc == 0, there
+        there = vars["town"]["buildings"][tunnel["peer_building"]]
+        reaches(host, vars["building"], [there["gateway"], there["gateway6"]])
 
 
 def test_hosts_of_other_buildings(host, vars, town):
     """every host of the other buildings answers"""
-    own = vars["building"]["gateway"]
-    for name, other in town["hosts"].items():
+    for other in town["hosts"].values():
         if other["building"]["name"] != vars["building"]["name"]:
-            address = other["ansible_host"]
-            assert host.run(f"ping -q -c 2 -i 0.2 -W 2 -I {own} {address}").rc == 0, name
+            reaches(host, vars["building"], [other["ansible_host"], other.get("address6")])
+
+
+def reaches(host, building, addresses):
+    """Ping an IPv4 and an IPv6 address from the building's LAN, where both sides have one."""
+    for own, there in zip((building["gateway"], building["gateway6"]), addresses, strict=True):
+        if own and there:
+            assert host.run(f"ping -q -c 2 -i 0.2 -W 2 -I {own} {there}").rc == 0, there
 
 
 def test_private_key(host):

@@ -54,14 +54,15 @@ def test_pcs_reach_each_other_and_the_carrier_sees_tunnels_only(tmp_path):
     capture = subprocess.Popen(["scripts/lab", "capture", "180", tmp_path / "wan.pcap"], cwd=ROOT)
     await_capture(tmp_path / "wan.pcap")
     for one in pcs:
-        for other in pcs:
-            on(one.name, f"ping -c 2 -i 0.2 -W 2 {other.address}")
+        for address in (a for pc in pcs for a in (pc.address, pc.vars["address6"])):
+            on(one.name, f"ping -c 2 -i 0.2 -W 2 {address}")
     capture.send_signal(signal.SIGINT)
     assert capture.wait(30) == 0
     packets = run("tcpdump", "-nn", "-r", tmp_path / "wan.pcap").stdout.splitlines()
     tunnel = [p for p in packets if re.search(r"IP 198\.51\.100\.1\d\.518\d\d > .*: UDP", p)]
     rest = [p for p in packets if p not in tunnel and " ARP, " not in p]
-    assert len(tunnel) >= 2 * 2 * 6  # two pings and their answers between three pairs, both ways
+    # Two pings and their answers between three pairs, both ways, by IPv4 and by IPv6.
+    assert len(tunnel) >= 2 * 2 * 6 * 2
     assert rest == []
 
 

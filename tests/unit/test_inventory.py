@@ -119,6 +119,25 @@ def test_a_value_encrypted_by_itself_is_read_and_a_secret(checkout):
     assert key in town.secrets
 
 
+def test_networks_are_known_by_their_zone():
+    building = load(ROOT / "inventories/lab").hosts["pc-fen"].vars["building"]
+    assert building["networks"] == {
+        "ofis": ["10.20.2.0/24", "fd20:0:0:2::/64"],
+        "misafir": ["10.20.102.0/24", "fd20:0:0:102::/64"],
+    }
+    assert (building["gateway"], building["gateway6"]) == ("10.20.2.1", "fd20:0:0:2::1")
+
+
+def test_a_host_outside_may_stand_in_a_building():
+    town = load(ROOT / "inventories/lab")
+    assert not town.hosts.keys() & town.outside.keys()
+    places = {host.name: host.building for host in town.outside.values()}
+    assert places == {
+        "internet": "", "web-merkez": "merkez", "misafir-fen": "fen_isleri",
+        "kamera-itfaiye": "itfaiye",
+    }  # fmt: skip
+
+
 def test_both_ends_of_a_tunnel_agree():
     town = load(ROOT / "inventories/lab")
     for gateway in (h for h in town.hosts.values() if "gateways" in h.groups):
@@ -126,5 +145,6 @@ def test_both_ends_of_a_tunnel_agree():
             peer = town.hosts[tunnel["peer_host"]]
             [back] = [t for t in peer.vars["tunnels"] if t["peer_host"] == gateway.name]
             assert tunnel["peer_address"] == back["address"].split("/")[0]
+            assert tunnel["peer_address6"] == back["address6"].split("/")[0]
             assert tunnel["endpoint"].endswith(f":{back['listen_port']}")
             assert tunnel["peer_public_key"] == peer.vars["vpn_public_key"]

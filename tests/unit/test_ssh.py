@@ -44,6 +44,13 @@ def test_a_host_outside_is_reached_from_the_home_gateway(tmp_path):
     assert (found["hostname"], found["proxyjump"]) == ("198.51.100.1", "gw-merkez")
 
 
+def test_a_host_in_another_lan_is_reached_from_its_own_gateway(tmp_path):
+    config = write_ssh_config(TOWN, tmp_path, via_wan=["gw-fen"])
+    found = asked(config, "misafir-fen")
+    assert (found["hostname"], found["proxyjump"]) == ("10.20.102.10", "gw-fen")
+    assert asked(config, "gw-fen")["proxyjump"] == "gw-merkez"
+
+
 @pytest.mark.parametrize(
     ("name", "about", "open_port", "reached"),
     [

@@ -27,6 +27,16 @@ def test_the_intent_names_every_interface_and_tunnel():
     assert tunnels | {"interface lan0", "interface wan0", "router ospf"} <= shown.keys()
 
 
+def test_only_the_networks_of_the_vpns_zones_are_told_to_other_routers():
+    for gateway in TOWN.hosts_of(ROUTING):
+        for part in napalm.render(TOWN, ROUTING, gateway).split("!\n"):
+            name = part.partition("\n")[0].removeprefix("interface ")
+            if interface := gateway.vars["interfaces"].get(name):
+                told = interface["zone"] in ("ofis", "dmz", "kamera")
+                assert (" ip ospf area 0\n ip ospf passive\n" in part) is told
+                assert (" ipv6 ospf6 area 0\n ipv6 ospf6 passive\n" in part) is told
+
+
 class Device:
     """A device that says what a test wants it to say."""
 
