@@ -217,6 +217,8 @@ def stage(kind: str, about: object) -> None:
     """Print the news of a bring-up, see Workflow.bring_up."""
     if kind == "no_vpn":
         say(_("The routers were set up, but some gateways don't answer over the VPN."))
+    elif kind == "no_vpn_yet":
+        say(_("Some gateways don't answer over the VPN yet: next, those that do let them in."))
     elif isinstance(about, System):
         OUT.rule(Text(f"{about.name} ({about.engine})"), align="left")
     elif isinstance(about, Plan):

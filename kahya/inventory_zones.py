@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_interface, ip_network
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from kahya.i18n import _
 from kahya.inventory_check import Problem, at, one_of
@@ -115,14 +115,15 @@ def _place(host: RawHost, gateway: RawHost, networks: list[Network]) -> Iterator
         )
         yield at(host, ["ansible_host"], message, _("an address of {lan}").format(lan=lan))
     elif address6 := host.vars.get("address6"):
-        interface: dict[str, Any] = lan_of(address, gateway.vars) or {}
-        subnet = ip_interface(interface["address6"]).network if "address6" in interface else None
-        if not subnet or ip_address(address6) not in subnet:
-            message = _(
-                "{address} of {host} is outside {subnet}, the IPv6 network of its LAN"
-            ).format(address=address6, host=host.name, subnet=subnet or "none")
-            expected = _("an address of {lan}").format(lan=subnet) if subnet else ""
+        network6 = (lan_of(address, gateway.vars) or {}).get("address6")
+        if not network6:
+            message = _("there is no IPv6 where {host} stands").format(host=host.name)
+            expected = _("no address6, or one for the gateway's interface, too")
             yield at(host, ["address6"], message, expected)
+        elif ip_address(address6) not in (subnet := ip_interface(network6).network):
+            message = _("{address} of {host} is outside {subnet}, the IPv6 network of its LAN")
+            message = message.format(address=address6, host=host.name, subnet=subnet)
+            yield at(host, ["address6"], message, _("an address of {lan}").format(lan=subnet))
 
 
 def _twice(raw: RawInventory) -> Iterator[Problem]:

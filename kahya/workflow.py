@@ -151,17 +151,29 @@ class Workflow:
         Later systems can't be predicted before earlier ones exist, and neither can all of one
         system: its rounds are repeated until nothing is left to do. Return whether all is done.
         """
-        known = story.machines(self.journal)
+        known, routed = story.machines(self.journal), False
         for system in part.systems:
             hosts = tuple(n for n in part.hosts if system.group in self.town.hosts[n].groups)
-            if hosts:
-                say("system", system)
-                if not self._settle(Scope(hosts, (system,)), known, sign, say):
-                    return False
-                if system.engine == "napalm" and not ssh.await_vpn(self.town):
-                    say("no_vpn", system)
-                    return False
-        return True
+            if not hosts:
+                continue
+            say("system", system)
+            # The firewalls of a town in use keep a new building out until they know of it.
+            cut_off = ssh.beyond_vpn(self.town) if routed else ()
+            near, far = (
+                Scope(tuple(n for n in hosts if (n in cut_off) == out), (system,))
+                for out in (False, True)
+            )
+            if near.hosts and not self._settle(near, known, sign, say):
+                return False
+            if far.hosts and not ssh.await_vpn(self.town):
+                say("no_vpn", system)
+                return False
+            if far.hosts and not self._settle(far, known, sign, say):
+                return False
+            routed |= system.engine == "napalm"
+            if system.engine == "napalm" and not ssh.await_vpn(self.town):
+                say("no_vpn_yet", system)
+        return not routed or not ssh.beyond_vpn(self.town)
 
     def examine(self, part: Scope) -> tuple[Look, list[ProbeResult]]:
         """Look for drift and run the probes, both at once."""

@@ -91,7 +91,7 @@ class Container:
             " for home in /root /home/netadm; do mkdir -p -m 700 $home/.ssh;"
             f" echo '{public_key}' > $home/.ssh/authorized_keys; done;"
             " chown -R netadm: /home/netadm; systemctl restart ssh;"
-            r" sed -i 's/^\(bgpd\|ospfd\|bfdd\)=no/\1=yes/' /etc/frr/daemons;"
+            r" sed -i 's/^\(bgpd\|ospfd\|ospf6d\|bfdd\)=no/\1=yes/' /etc/frr/daemons;"
             " install -m 640 -o frr -g frr /dev/stdin /etc/frr/frr.conf;"
             " systemctl restart frr",
             given=frr_conf,

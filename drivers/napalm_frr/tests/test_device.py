@@ -93,6 +93,21 @@ def test_a_link_that_comes_later_needs_no_second_change(device, lab):
 # ---- committing
 
 
+def test_ospf_for_ipv6_comes_and_goes(device):
+    lines = ["ipv6 address fd00:12::1/64", "ipv6 ospf6 area 0", "ipv6 ospf6 passive"]
+    interface = "interface lan0\n" + "".join(f" {line}\n" for line in lines) + "exit\n"
+    text = f"{interface}router ospf6\n ospf6 router-id 10.0.0.1\nexit\n"
+    before = running(device)
+    device.load_merge_candidate(config=text)
+    device.commit_config()
+    assert all(line in running(device) for line in (*lines, "ospf6 router-id 10.0.0.1"))
+    device.load_merge_candidate(config=text)
+    assert device.compare_config() == ""
+    device.discard_config()
+    device.rollback()
+    assert running(device) == before
+
+
 def test_the_host_name_is_a_part_of_the_configuration(device, lab):
     device.load_replace_candidate(config=INITIAL.replace("hostname r1", "hostname okul-1"))
     device.commit_config()
