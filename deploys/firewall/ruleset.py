@@ -56,7 +56,7 @@ def loaded(text: str) -> Iterator[Any]:
     commands = [*_checked(text), *put, *([f"nft -f {PATH}"] if now != wanted else [])]
     yield from told(
         commands,
-        *_changed(parts(now), parts(wanted)),
+        *changed(parts(now), parts(wanted)),
         *([_file(put, text, alone=now == wanted)] if put else []),
         back={
             "saves": (PATH,),
@@ -84,10 +84,11 @@ def parts(ruleset: list[str]) -> dict[str, str]:
             found[f"nftables {chain}"].append(line.strip())
         elif line.strip() not in ("", "}") and line != f"{TABLE} {{":
             found.setdefault(f"nftables {TABLE}", []).append(line.strip())
-    return {name: "\n".join(lines).strip() for name, lines in found.items()}
+    return {name: "\n".join(lines).strip() or "(empty)" for name, lines in found.items()}
 
 
-def _changed(now: dict[str, str], wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+def changed(now: dict[str, str], wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Tell each part that differs as a resource of its own."""
     for name in dict.fromkeys((*wanted, *now)):
         before, after = now.get(name, ""), wanted.get(name, "")
         if before != after:

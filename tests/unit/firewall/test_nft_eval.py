@@ -64,8 +64,16 @@ def test_translations_and_the_order_of_chains():
         }""")
     knocks = frozenset({Knock("tcp", 8443), Knock("tcp", 25), Knock("tcp", 80)})
     start = replace(packet(source="192.0.2.1", to="198.51.100.1", enters="wan0"), knocks=knocks)
-    seen = {(str(p.to), k.port, k.tried, p.dnat) for p in rules.run("prerouting", start) for k in p.knocks}
-    assert seen == {("10.0.2.7", 443, 8443, True), ("198.51.100.1", 25, 0, False), ("198.51.100.1", 80, 0, False)}
+    seen = {
+        (str(p.to), k.port, k.tried, p.dnat)
+        for p in rules.run("prerouting", start)
+        for k in p.knocks
+    }
+    assert seen == {
+        ("10.0.2.7", 443, 8443, True),
+        ("198.51.100.1", 25, 0, False),
+        ("198.51.100.1", 80, 0, False),
+    }
     assert [p.snat for p in rules.run("postrouting", packet(leaves="wan0"))] == [True]
     assert [p.snat for p in rules.run("postrouting", packet(leaves="wg-a"))] == [False]
     following = replace(start, state="established")

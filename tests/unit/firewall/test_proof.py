@@ -46,19 +46,31 @@ def test_the_lab_is_as_its_policy_says(town, lab):
 
 MUTANTS = {  # what is changed in a ruleset: a pattern, what is written instead, who is told
     "a rule dropped": (r"\n\t\tjump forward-offices-to-servers", "", "ofis.*→ sunucu.*postgresql"),
-    "a prefix widened": (r"ip saddr 10\.20\.1\.100(?!\d)", "ip saddr 10.20.1.100/31", "10.20.1.101"),
+    "a prefix widened": (
+        r"ip saddr 10\.20\.1\.100(?!\d)",
+        "ip saddr 10.20.1.100/31",
+        "10.20.1.101",
+    ),
     "a port more": (r"(dport \{ 515, 631, 9100)", r"\1, 9101", "tcp/9101"),
     "order swapped": (
         r"(\t\tjump forward-no-remote-desktops\n)((?:\t\tjump \S+\n)*)",
         r"\2\1",
         "rdp",
     ),
-    "IPv6 dropped": (r"\n\t\t(?:iifname \S+ |oifname \S+ )?ip6 (?:saddr|daddr).* accept", "", "IPv6"),
+    "IPv6 dropped": (
+        r"\n\t\t(?:iifname \S+ |oifname \S+ )?ip6 (?:saddr|daddr).* accept",
+        "",
+        "IPv6",
+    ),
     "IPv6 open": (r"(\tchain forward \{.*?policy drop;)", r"\1 meta nfproto ipv6 accept", "IPv6"),
     "open to all": (r"(hook forward priority filter; policy) drop", r"\1 accept", "dropped"),
-    "the forwarded port closed": (r'\n.*dnat ip to.*', "", r"internet.*tcp/8443.*IPv4"),
+    "the forwarded port closed": (r"\n.*dnat ip to.*", "", r"internet.*tcp/8443.*IPv4"),
     "not masqueraded": (r"\n.* ip saddr .*masquerade", "", r"→ internet.*IPv4"),
-    "answers dropped": (r"established : accept, related : accept", "invalid : drop", "expected let"),
+    "answers dropped": (
+        r"established : accept, related : accept",
+        "invalid : drop",
+        "expected let",
+    ),
 }
 
 
