@@ -1,6 +1,7 @@
 """What is rendered says what the policy says, for any policy; whatever is changed in it is found."""
 
 import re
+from copy import deepcopy
 
 import pytest
 from firewall.policies import policies
@@ -24,61 +25,49 @@ def rendered(town, policy):
 def deviations(town, policy, texts):
     hosts = {h.name: h.vars for h in (*town.hosts.values(), *town.outside.values())}
     loaded = {name: Ruleset.of(text) for name, text in texts.items()}
-    return list(prove(Matrix(parse(policy), hosts, TODAY), loaded))
+    return prove(Matrix(parse(policy), hosts, TODAY), loaded)
 
 
-@settings(max_examples=15, deadline=None, phases=[Phase.generate])
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
 @given(policies())
 def test_any_policy_is_rendered_as_it_says(town, policy):
-    found = deviations(town, policy, rendered(town, policy))
-    assert not found, "\n".join(map(str, found[:10]))
+    found = list(deviations(town, policy, rendered(town, policy)))
+    assert list(map(str, found[:9])) == []
 
 
 @pytest.fixture(scope="module")
 def lab(town):
-    policy = town.hosts["gw-merkez"].vars["firewall"]
+    policy = deepcopy(town.hosts["gw-merkez"].vars["firewall"])
+    late = {"name": "late", "from": ["ofis"], "to": ["sunucu"], "services": ["rdp"]}
+    policy["rules"].append(late | {"owner": "x", "reason": "stands after what denies it"})
     return policy, rendered(town, policy)
 
 
 def test_the_lab_is_as_its_policy_says(town, lab):
-    assert deviations(town, *lab) == []
+    assert list(deviations(town, *lab)) == []
 
 
 MUTANTS = {  # what is changed in a ruleset: a pattern, what is written instead, who is told
     "a rule dropped": (r"\n\t\tjump forward-offices-to-servers", "", "ofis.*→ sunucu.*postgresql"),
-    "a prefix widened": (
-        r"ip saddr 10\.20\.1\.100(?!\d)",
-        "ip saddr 10.20.1.100/31",
-        "10.20.1.101",
-    ),
+    "a prefix widened": (r"(ip saddr 10\.20\.1\.100)/32", r"\1/31", r"ofis 10\.20\.1\.101"),
     "a port more": (r"(dport \{ 515, 631, 9100)", r"\1, 9101", "tcp/9101"),
     "order swapped": (
-        r"(\t\tjump forward-no-remote-desktops\n)((?:\t\tjump \S+\n)*)",
-        r"\2\1",
-        "rdp",
+        r"(\t\tjump forward-no-remote-desktops\n)((?:\t\tjump \S+\n)*)", r"\2\1", "rdp",
     ),
-    "IPv6 dropped": (
-        r"\n\t\t(?:iifname \S+ |oifname \S+ )?ip6 (?:saddr|daddr).* accept",
-        "",
-        "IPv6",
-    ),
-    "IPv6 open": (r"(\tchain forward \{.*?policy drop;)", r"\1 meta nfproto ipv6 accept", "IPv6"),
-    "open to all": (r"(hook forward priority filter; policy) drop", r"\1 accept", "dropped"),
+    "IPv6 dropped": (r"\n\t\tip6 saddr [^\n]* counter accept(?=\n)", "", "IPv6"),
+    "IPv6 open": (r"(hook forward priority filter; policy drop;)",
+                  r"\1 meta nfproto ipv6 accept", "IPv6.*expected dropped"),
+    "open to all": (r'counter drop comment "no rule"', "accept", "expected dropped"),
     "the forwarded port closed": (r"\n.*dnat ip to.*", "", r"internet.*tcp/8443.*IPv4"),
     "not masqueraded": (r"\n.* ip saddr .*masquerade", "", r"→ internet.*IPv4"),
-    "answers dropped": (
-        r"established : accept, related : accept",
-        "invalid : drop",
-        "expected let",
-    ),
-}
+    "answers dropped": (r"established : accept, related : accept, ", "", "expected let through"),
+}  # fmt: skip
 
 
 @pytest.mark.parametrize("name", MUTANTS)
 def test_a_ruleset_that_deviates_is_found(town, lab, name):
     pattern, other, told = MUTANTS[name]
     policy, texts = lab
-    wrong = {g: re.sub(pattern, other, text, flags=re.DOTALL if "chain" in pattern else 0)
-             for g, text in texts.items()}  # fmt: skip
+    wrong = {gateway: re.sub(pattern, other, text) for gateway, text in texts.items()}
     assert wrong != texts
     assert any(re.search(told, str(one)) for one in deviations(town, policy, wrong))
