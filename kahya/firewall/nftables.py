@@ -83,7 +83,9 @@ class Gateway:
         ):
             return
         sources = [(within(rule.sources, self.atlas.town), ""), *self._outside(rule.sources)]
-        goals = [(self._whole(others), ""), *self._outside(rule.destinations)]
+        # What is denied to a zone is not denied to the other buildings' gateways in it.
+        inside = self._whole(others) if rule.action == "allow" else others
+        goals = [(inside, ""), *self._outside(rule.destinations)]
         for here, inlet in sources:
             if hook == "input":  # of a gateway's addresses, the carrier sees but one
                 seen = within(mine, self.atlas.places.carrier) if inlet else mine
