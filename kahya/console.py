@@ -15,6 +15,8 @@ from kahya.backup import Backup
 from kahya.errors import KahyaError
 from kahya.feeds.store import Snapshot
 from kahya.finding import Finding, Look, sentences
+from kahya.firewall.lint import Remark
+from kahya.firewall.matrix import Row
 from kahya.i18n import _
 from kahya.inventory_check import Problem
 from kahya.journal import Lock
@@ -72,6 +74,22 @@ def problems(found: Sequence[Problem]) -> None:
         ERR.print(Text(str(problem), "red"))
     if found:
         ERR.print(Text(_("{count} to correct.").format(count=len(found))))
+
+
+def remarks(found: Sequence[Remark]) -> None:
+    """Print what is to be corrected in the rules of a firewall."""
+    for remark in found:
+        text = _("error") if remark.level == "error" else _("warning")
+        style = "red" if remark.level == "error" else "yellow"
+        ERR.print(_text(f"{text}: {remark.problem}", style))
+
+
+def matrix(rows: Sequence[Row]) -> None:
+    """Print who may reach what through the firewalls."""
+    table = Table(_("from"), _("to"), _("family"), _("services"), show_edge=False)
+    for row in rows:
+        table.add_row(row.source, row.to, f"IPv{row.family}", ", ".join(row.services) or "–")
+    OUT.print(table)
 
 
 def failures(found: Sequence[str]) -> None:

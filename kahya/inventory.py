@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import Any
 
 from kahya import approvers
 from kahya.errors import InventoryError
+from kahya.firewall.check import check_policy
+from kahya.firewall.networks import derive as derive_places
 from kahya.i18n import _
 from kahya.inventory_check import (
     Problem,
@@ -66,6 +69,7 @@ def examine(
     problems += check_hosts(raw, systems, root)
     problems += check_zones(raw) if not problems else []
     problems += check_network(raw) if not problems else []
+    problems += check_policy(raw) if not problems else []
     feeds, more = check_feeds(directory / "feeds.yml")
     problems += more
     if not problems:
@@ -141,6 +145,8 @@ def _town(
             host.vars["building"] = {"name": plain(place), **host.vars["building"]}
     variables = {n: h.vars for n, h in managed.items()}
     derive(variables, about["town"])
+    outside = {name: raw.hosts[name].vars for name in outside_names}
+    derive_places(variables, outside, time.strftime("%Y-%m-%d"))
     made = derive_switches(variables)
     places = {v["building"]["name"]: v["building"] for v in variables.values()}
     for guest in (raw.hosts[n].vars for n in outside_names):

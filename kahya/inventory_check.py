@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network
+from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_network
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -64,6 +64,11 @@ _Loader.yaml_implicit_resolvers = {
 @FORMATS.checks("subnet", ValueError)
 def _is_subnet(value: object) -> bool:
     return not isinstance(value, str) or ("/" in value and bool(IPv4Network(value)))
+
+
+@FORMATS.checks("network", ValueError)
+def _is_network(value: object) -> bool:
+    return not isinstance(value, str) or ("/" in value and bool(ip_network(value)))
 
 
 @FORMATS.checks("interface", ValueError)
@@ -250,7 +255,7 @@ def _host_problems(
         expected = _("the host under one building in hosts.yml")
         yield Problem(file, line, host.name, message, expected)
     names = ["host", "network", *(["building"] if mine or not outside else [])]
-    names += ["gateway"] if host.name in raw.groups.get("gateways", ()) else []
+    names += ["gateway", "firewall"] if host.name in raw.groups.get("gateways", ()) else []
     names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
@@ -264,7 +269,7 @@ def _host_problems(
 def _unknown(
     host: RawHost, specs: Mapping[str, dict[str, Any]], locate: Locate
 ) -> Iterator[Problem]:
-    parts = ("host", "network", "building", "gateway", "switch")
+    parts = ("host", "network", "building", "gateway", "firewall", "switch")
     core = {k for name in parts for k in schemas()[name]["properties"]}
     known = core | {"group_names", "inventory_hostname"} | {k for s in specs.values() for k in s}
     free = ("ansible_", "vault_", *(f"{system}_" for system, spec in specs.items() if not spec))

@@ -1,4 +1,4 @@
-"""The packet filter as one resource: what is loaded and what will be loaded at boot."""
+"""The packet filter, chain by chain: what is loaded and what will be loaded at boot."""
 
 from collections.abc import Iterator
 from io import StringIO
@@ -12,6 +12,7 @@ from pyinfra.operations import files
 from deploys.steps import told
 
 PATH = "/etc/nftables.conf"
+TABLE = "table inet kahya"
 MIDDLE = "--- as intended ---"
 
 # One pass of load and list still differs from the next in its wording; two do not.
@@ -46,28 +47,17 @@ class Ruleset(FactBase):
 
 @operation()
 def loaded(text: str) -> Iterator[Any]:
-    """Load ``text`` at once and at boot."""
+    """Load ``text`` at once and at boot. Each chain is told as a resource of its own."""
     rules = host.get_fact(Ruleset, text=text)
     now, wanted = rules.get("loaded", []), rules.get("intended", text.splitlines())
     put = list(files.put._inner(StringIO(text), PATH, user="root", group="root", mode="644"))
     if now == wanted and not put:
         return
-    before, after = list(now), list(wanted)
-    if any(isinstance(c, FileUploadCommand) for c in put):
-        _tell_file(before, after, text.splitlines())
-    elif put:
-        before.append(f"{PATH}: other owner or mode")
-        after.append(f"{PATH}: root:root 0644")
     commands = [*_checked(text), *put, *([f"nft -f {PATH}"] if now != wanted else [])]
     yield from told(
         commands,
-        {
-            "resource": "nftables ruleset",
-            "action": "update" if now else "create",
-            "before": "\n".join(before),
-            "after": "\n".join(after),
-            "risk": ("cuts-path",) if now != wanted else (),
-        },
+        *changed(parts(now), parts(wanted)),
+        *([_file(put, text, alone=now == wanted)] if put else []),
         back={
             "saves": (PATH,),
             "dumps": (SAVE,),
@@ -76,15 +66,53 @@ def loaded(text: str) -> Iterator[Any]:
     )
 
 
-def _tell_file(before: list[str], after: list[str], text: list[str]) -> None:
-    """Add the file to both sides: whole where it alone deviates, else in one line."""
+def parts(ruleset: list[str]) -> dict[str, str]:
+    """Return the chains of a listed ruleset by name; a table of others is one part."""
+    found: dict[str, list[str]] = {}
+    table = chain = ""
+    for line in ruleset:
+        if line.startswith("table "):
+            table, chain = line.removesuffix(" {"), ""
+        if table != TABLE:
+            found.setdefault(f"nftables {table}", []).append(line)
+        elif line.startswith("\tchain "):
+            chain = line.strip().removesuffix(" {")
+            found[f"nftables {chain}"] = []
+        elif line == "\t}":
+            chain = ""
+        elif chain:
+            found[f"nftables {chain}"].append(line.strip())
+        elif line.strip() not in ("", "}") and line != f"{TABLE} {{":
+            found.setdefault(f"nftables {TABLE}", []).append(line.strip())
+    return {name: "\n".join(lines).strip() or "(empty)" for name, lines in found.items()}
+
+
+def changed(now: dict[str, str], wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
+    """Tell each part that differs as a resource of its own."""
+    for name in dict.fromkeys((*wanted, *now)):
+        before, after = now.get(name, ""), wanted.get(name, "")
+        if before != after:
+            action = ("update" if before else "create") if after else "delete"
+            yield {
+                "resource": name,
+                "action": action,
+                "before": before,
+                "after": after,
+                "risk": ("cuts-path",),
+            }
+
+
+def _file(put: list[Any], text: str, *, alone: bool) -> dict[str, Any]:
+    """Tell the file that is loaded at boot: whole where it alone deviates, else in one line."""
     there = host.get_fact(FileContents, path=PATH)
-    if before == after:
-        before += [f"{PATH}:", *(there or ["(missing)"])]
-        after += [f"{PATH}:", *text]
-    else:
-        before.append(f"{PATH}: {'other content' if there is not None else 'missing'}")
-        after.append(f"{PATH}: as loaded")
+    before, after = "other owner or mode", "root:root 0644"
+    if any(isinstance(command, FileUploadCommand) for command in put):
+        before = "other content" if there is not None else "missing"
+        after = "as loaded"
+        if alone:
+            before, after = "\n".join(there or ["(missing)"]), text.rstrip("\n")
+    action = "update" if there is not None else "create"
+    return {"resource": f"file {PATH}", "action": action, "before": before, "after": after}
 
 
 def _checked(text: str) -> list[Any]:

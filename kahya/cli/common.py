@@ -13,6 +13,7 @@ from typing import Protocol
 
 from kahya import console
 from kahya.errors import InventoryError
+from kahya.firewall import review
 from kahya.i18n import _
 from kahya.inventory import load, project_root, state_folder
 from kahya.journal import Journal, address
@@ -71,6 +72,8 @@ def finish_plan(plan: Plan, town: Town, args: argparse.Namespace) -> int:
     if args.out:
         store.write(plan, args.out)
     show_plan(plan, town, args)
+    if any(change.system == review.SYSTEM for change in plan.changes):
+        console.remarks([r for r in review.remarks(town) if r.level == "warning"])
     refused = policy.refusals(plan, town)
     console.refusals(refused)
     if args.out and not args.json and not args.markdown:

@@ -21,6 +21,7 @@ from kahya.cli.common import (
 )
 from kahya.cli.devices import audit_verdict, wiring_verdict
 from kahya.finding import Look
+from kahya.firewall import review
 from kahya.i18n import _
 from kahya.inventory import examine, load
 from kahya.plan import store
@@ -66,6 +67,9 @@ def _validate(args: argparse.Namespace) -> int:
     town, problems = examine(directory)
     console.problems(problems)
     if town is None:
+        return ERROR
+    console.remarks(remarks := review.remarks(town))
+    if any(remark.level == "error" for remark in remarks):
         return ERROR
     console.say(
         _("{town}: {buildings} buildings, {hosts} hosts, {systems} systems: in order.").format(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kahya.cli import approval, backup, change, devices, estate, feeds, history
+from kahya.cli import approval, backup, change, devices, estate, feeds, firewall, history
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
 
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    for topic in (estate, devices, approval, change, backup, feeds, history):
+    for topic in (estate, devices, firewall, approval, change, backup, feeds, history):
         topic.register(add)
 
 

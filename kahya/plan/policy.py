@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from kahya.approvers import Approver, listed
+from kahya.firewall import review
 from kahya.i18n import _
 from kahya.model import Approval, BlindSpot, Change, Plan, Town
 from kahya.plan import signature
@@ -69,7 +70,9 @@ def demands(plan: Plan, town: Town) -> list[tuple[Thing, Demand]]:
 def refusals(plan: Plan, town: Town) -> list[str]:
     """Return what no signature can allow, and why."""
     size = _size(plan)
-    return [
+    firewall = any(thing.system == review.SYSTEM for thing in things(plan))
+    against = review.refusals(town) if firewall else []
+    return against + [
         _("{thing}: refused by the rule '{rule}': {why}").format(
             thing=_label(thing), rule=rule["name"], why=rule["refuse"]
         )

@@ -19,7 +19,7 @@ SECONDS = 15  # until the gateway returns by itself
 def cut(system, data):
     """Return the gateway's variables with one mistake: nobody is let in, or no tunnel works."""
     if system == "firewall":
-        return {**data, "firewall_ssh_from": ["wan"]}
+        return {**data, "firewall": {**data["firewall"], "rules": []}}
     return {**data, "tunnels": [{**t, "endpoint": "192.0.2.1:51820"} for t in data["tunnels"]]}
 
 

@@ -15,7 +15,7 @@ from kahya.model import BlindSpot, Change, HostPlan, Plan
 from kahya.plan import gate, store
 
 ROOT = Path(__file__).parents[2]
-sys.path.append(str(ROOT / "molecule/town"))
+sys.path.insert(0, str(ROOT / "molecule/town"))
 import people as lab_people  # noqa: E402 - the lab's modules stand in its Molecule scenario
 
 NOW = datetime.now(UTC)

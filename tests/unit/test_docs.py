@@ -67,7 +67,7 @@ def only_its_devices_and_their_peers_change(before, after):
     for host in before.hosts.values():
         old, made = host.vars, after.hosts[host.name].vars
         changed = {key for key in old | made if old.get(key) != made.get(key)}
-        assert changed == ({"town", "tunnels"} if host.name in gateways else {"town"})
+        assert changed == ({"town", "tunnels", "places"} if host.name in gateways else {"town"})
         buildings = made["town"]["buildings"]
         assert buildings == old["town"]["buildings"] | {"kutuphane": buildings["kutuphane"]}
 

@@ -3,4 +3,6 @@
 import sys
 from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parents[3] / "molecule" / "town"))
+sys.path.insert(
+    0, str(Path(__file__).resolve().parents[3] / "molecule" / "town")
+)  # first: aerleon, too, has a "tools"

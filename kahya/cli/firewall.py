@@ -1,0 +1,47 @@
+"""The command that judges the firewall policy: firewall."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+
+from kahya import console
+from kahya.cli.common import ERROR, OK, Add, print_json, town_directory
+from kahya.firewall import review
+from kahya.i18n import _
+from kahya.inventory import load
+
+
+def register(add: Add) -> None:
+    """Add the command of this file."""
+    command = add("firewall", _firewall, _("check the firewall policy and what is made of it"))
+    command.add_argument(
+        "--matrix", action="store_true", help=_("print who may reach what, zone by zone")
+    )
+
+
+def _firewall(args: argparse.Namespace) -> int:
+    town = load(town_directory(args))
+    matrix, remarks = review.matrix_of(town), review.remarks(town)
+    if matrix is None:
+        console.say(_("This town has no firewall policy: see docs/firewall.md."))
+        return ERROR
+    texts = review.rulesets(town)
+    found = review.deviations(town, texts)
+    if args.json:
+        print_json(
+            {
+                "remarks": [asdict(r.problem) | {"level": r.level} for r in remarks],
+                "deviations": list(map(str, found)),
+                "matrix": [asdict(row) for row in matrix.rows()],
+            }
+        )
+    else:
+        console.remarks(remarks)
+        console.failures(list(map(str, found)))
+        if args.matrix:
+            console.matrix(matrix.rows())
+        text = _("{count} connections looked at on {gateways} gateways, {wrong} deviate.")
+        counts = {"count": matrix.size, "gateways": len(texts), "wrong": len(found)}
+        console.say(text.format(**counts))
+    return ERROR if found or any(remark.level == "error" for remark in remarks) else OK

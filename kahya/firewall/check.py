@@ -1,0 +1,202 @@
+"""Find what is wrong in a firewall policy, once each part of it is well-formed by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_network
+from typing import Any
+
+from kahya.firewall.networks import Networks, Places, covers
+from kahya.firewall.policy import (
+    ANY,
+    GATEWAY,
+    INTERNET,
+    RESERVED,
+    ResolvedRule,
+    parse,
+    port_range,
+    resolve,
+)
+from kahya.i18n import _
+from kahya.inventory_check import Problem, at, one_of
+from kahya.inventory_reader import RawHost, RawInventory
+
+LAST_PORT = 65535
+SSH = 22
+Found = tuple[list[str | int], str, str]
+"""Keys within the policy, what is wrong, what to write instead."""
+
+
+def check_policy(raw: RawInventory) -> list[Problem]:
+    """Compare the names, places, services and programs of the policy with each other."""
+    gateways = [raw.hosts[name] for name in raw.groups.get("gateways", ())]
+    places = Places.of({name: host.vars for name, host in raw.hosts.items()})
+    desks = raw.groups.get("workstations", ())
+    problems: set[Problem] = set()
+    for host in (g for g in gateways if "firewall" in g.vars):
+        found = set(_problems(host, places)) or set(_locked_out(host, places, desks))
+        problems |= found
+    return sorted(problems)
+
+
+def _problems(host: RawHost, places: Places) -> Iterator[Problem]:
+    policy = host.vars["firewall"]
+    zones = [*places.zones, *policy.get("zones", {})]
+    known = [*dict.fromkeys([*zones, INTERNET, GATEWAY, *policy.get("groups", {})])]
+    checks = (
+        _names(policy, zones, places),
+        _zones(policy, places),
+        _members(policy, known, places),
+        _services(policy),
+        _rules(policy, known, places),
+        _published(policy, places),
+    )
+    for check in checks:
+        for path, message, expected in check:
+            yield at(host, ["firewall", *path], message, expected)
+
+
+def _locked_out(host: RawHost, places: Places, desks: Sequence[str]) -> Iterator[Problem]:
+    """The workstations log in to every gateway, today and in a year: else nobody could mend it."""
+    rules = resolve(parse(host.vars["firewall"]), places)
+    there = (ip_network(host.vars["ansible_host"]),)
+    for desk in desks:
+        fits = (r for r in rules if _lets_in(r, places.hosts[desk][:1], there))
+        first = next(fits, None)
+        if first is None or first.action == "deny" or first.until:
+            message = _("{desk} could not log in to {gateway}").format(desk=desk, gateway=host.name)
+            expected = _("an early rule to gateway with tcp 22, without until")
+            yield at(host, ["firewall", "rules"], message, expected)
+
+
+def _lets_in(rule: ResolvedRule, desk: Networks, gateway: Networks) -> bool:
+    ssh = any(s.all or any(a <= SSH <= b for a, b in s.tcp) for s in rule.services)
+    ends = ((desk, rule.sources), (gateway, rule.destinations))
+    return ssh and all(covers(places)(end) for here, places in ends for end in here)
+
+
+def _names(policy: Mapping[str, Any], zones: Sequence[str], places: Places) -> Iterator[Found]:
+    """A name means one thing; rules and published programs share theirs."""
+    own = _("a name of its own")
+    for name in policy.get("zones", {}):
+        if name in RESERVED or name in places.hosts:
+            yield ["zones", name], _("{name} has a meaning already").format(name=name), own
+    for name in policy.get("groups", {}):
+        if name in RESERVED or name in places.hosts or name in zones:
+            yield ["groups", name], _("{name} has a meaning already").format(name=name), own
+    if ANY in policy["services"]:
+        yield ["services", ANY], _("{name} has a meaning already").format(name=ANY), own
+    seen: set[str] = set()
+    for part in ("rules", "published"):
+        for index, about in enumerate(policy.get(part, ())):
+            if about["name"] in seen:
+                message = _("{name} stands there already").format(name=about["name"])
+                yield [part, index, "name"], message, own
+            seen.add(about["name"])
+
+
+def _zones(policy: Mapping[str, Any], places: Places) -> Iterator[Found]:
+    """One network is in one zone: else nobody could say which zone wins."""
+    seen = {net: zone for zone, networks in places.zones.items() for net in networks}
+    for name, zone in policy.get("zones", {}).items():
+        for index, text in enumerate(zone["subnets"]):
+            network = ip_network(text)
+            other = seen.setdefault(network, name)
+            if other != name:
+                message = _("{subnet} is zone {name} already").format(subnet=text, name=other)
+                yield ["zones", name, "subnets", index], message, _("a subnet of its own")
+
+
+def _members(policy: Mapping[str, Any], known: Sequence[str], places: Places) -> Iterator[Found]:
+    groups = policy.get("groups", {})
+    for name, group in groups.items():
+        for index, member in enumerate(group["members"]):
+            path: list[str | int] = ["groups", name, "members", index]
+            if member in groups and _leads_to(groups, member, name):
+                message = _("{name} would be a member of itself").format(name=name)
+                yield path, message, _("a zone, host or network")
+            else:
+                yield from _place(path, member, known, places)
+
+
+def _leads_to(groups: Mapping[str, Any], start: str, goal: str) -> bool:
+    """Return whether group ``goal`` is ``start`` or among its members, however deep."""
+    todo, seen = [start], set()
+    while todo:
+        name = todo.pop()
+        if name == goal:
+            return True
+        if name in groups and name not in seen:
+            seen.add(name)
+            todo += groups[name]["members"]
+    return False
+
+
+def _place(
+    path: list[str | int], name: str, known: Sequence[str], places: Places
+) -> Iterator[Found]:
+    if name in known or name in places.hosts:
+        return
+    try:
+        if "/" in name and ip_network(name):
+            return
+    except ValueError as error:
+        yield path, _("{value} is not valid").format(value=f"{name!r} ({error})"), _("a network")
+        return
+    message = _("no zone, group or host is called {name}").format(name=repr(name))
+    yield path, message, one_of(known)
+
+
+def _services(policy: Mapping[str, Any]) -> Iterator[Found]:
+    for name, service in policy["services"].items():
+        for kind in ("tcp", "udp"):
+            for index, ports in enumerate(service.get(kind, ())):
+                first, last = port_range(ports)
+                if not first <= last <= LAST_PORT:
+                    message = _("{value} is not valid").format(value=repr(ports))
+                    expected = _("a range such as {example}").format(example="8000-8100")
+                    yield ["services", name, kind, index], message, expected
+
+
+def _rules(policy: Mapping[str, Any], known: Sequence[str], places: Places) -> Iterator[Found]:
+    services = (*policy["services"], ANY)
+    for index, rule in enumerate(policy["rules"]):
+        for key in ("from", "to"):
+            for number, name in enumerate(rule[key]):
+                yield from _place(["rules", index, key, number], name, known, places)
+        for number, name in enumerate(rule["services"]):
+            if name not in services:
+                yield ["rules", index, "services", number], *_no_service(name, services)
+
+
+def _published(policy: Mapping[str, Any], places: Places) -> Iterator[Found]:
+    taken: dict[tuple[str, str, Any], str] = {}
+    for index, program in enumerate(policy.get("published", ())):
+        path: list[str | int] = ["published", index]
+        gateway = places.gateway_of(program["to"])
+        if not gateway:
+            message = _("no host with an address behind a gateway is called {name}")
+            hosts = [name for name in places.hosts if places.gateway_of(name)]
+            yield [*path, "to"], message.format(name=repr(program["to"])), one_of(hosts)
+        service = policy["services"].get(program["service"])
+        if service is None:
+            yield [*path, "service"], *_no_service(program["service"], policy["services"])
+            continue
+        ports = [(kind, p) for kind in ("tcp", "udp") for p in service.get(kind, ())]
+        if set(service) - {"tcp", "udp"} or ("port" in program and len(ports) != 1):
+            message = _("{service} has no one port to publish").format(service=program["service"])
+            yield [*path, "service"], message, _("a service of one TCP or UDP port")
+            continue
+        for kind, port in ports if gateway else ():
+            outer = (gateway, kind, program.get("port", port))
+            if outer in taken:
+                message = _("{port} is taken by {name}").format(
+                    port=f"{outer[1]}/{outer[2]}", name=taken[outer]
+                )
+                key = "port" if "port" in program else "service"
+                yield [*path, key], message, _("another port")
+            taken[outer] = program["name"]
+
+
+def _no_service(name: str, known: Any) -> tuple[str, str]:
+    return _("no service is called {name}").format(name=repr(name)), one_of(known)

@@ -1,0 +1,368 @@
+"""Who may reach what, by the policy alone: every zone with every other, service by service.
+
+Derived from the words of the policy and the addresses of the inventory, on another way than the
+renderers take: a place is judged address by address, the narrowest network says its zone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Any
+
+from kahya.firewall.networks import WAN, Network, addresses_of
+from kahya.firewall.nft_eval import Address, Knock
+from kahya.firewall.policy import (
+    ANY,
+    GATEWAY,
+    INTERNET,
+    Policy,
+    Published,
+    Rule,
+    Service,
+)
+
+HOST_LENGTH = {4: 32, 6: 128}
+LAST_PORT = 65535
+STRANGERS = {4: "192.0.2.7", 6: "2001:db8:ffff::7"}  # of the internet, in no town: RFC 5737, 3849
+
+
+@dataclass(frozen=True)
+class Spot:
+    """An address that packets come from or go to.
+
+    ``gateway`` and ``interface`` say behind what it lies: both are empty for the internet, and
+    ``interface`` for a gateway's own address.
+    """
+
+    zone: str
+    address: Address
+    gateway: str = ""
+    interface: str = ""
+
+    @property
+    def label(self) -> str:
+        """Return its name for people."""
+        return f"{self.zone} {self.address}" + (f" ({self.gateway})" if self.gateway else "")
+
+
+Arrival = tuple[Address, int]
+"""The address and port where a connection arrives in the end."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """A connection that is tried, and where the policy has it arrive: None where it must not."""
+
+    source: Spot
+    to: Spot
+    knock: Knock
+    arrives: Arrival | None
+    services: tuple[str, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """Return what is tried, for people."""
+        number = f"{self.knock.protocol}/{self.knock.port or self.knock.icmp}"
+        return f"{'/'.join(self.services)} ({number})" if self.services else number
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one zone may reach of another in one family of addresses."""
+
+    source: str
+    to: str
+    family: int
+    services: tuple[str, ...]
+
+
+class Matrix:
+    """The policy as verdicts on single connections.
+
+    Args:
+        policy: what is asked.
+        hosts: the variables of all hosts, those outside included.
+        today: ISO 8601; rules past their last day no longer count.
+    """
+
+    def __init__(
+        self, policy: Policy, hosts: Mapping[str, Mapping[str, Any]], today: str
+    ) -> None:
+        self.policy, self.hosts, self.today = policy, hosts, today
+        self.gateways = {name: v for name, v in hosts.items() if "interfaces" in v}
+
+    @cached_property
+    def own(self) -> Mapping[Address, str]:
+        """The gateways' own addresses, and whose they are."""
+        return {
+            interface.ip: name
+            for name, variables in self.gateways.items()
+            for part in (*variables["interfaces"].values(), *variables.get("tunnels", ()))
+            for interface in addresses_of(part)
+        }
+
+    @cached_property
+    def _zones(self) -> list[tuple[Network, str]]:
+        """Every network with a zone, the narrowest first."""
+        named = [(n, z) for z, networks in self.policy.zones.items() for n in networks]
+        behind = [(net, zone) for _g, _i, zone, net in self._segments]
+        return sorted([*named, *behind], key=lambda pair: -pair[0].prefixlen)
+
+    @cached_property
+    def _segments(self) -> list[tuple[str, str, str, Network]]:
+        """Gateway, interface, zone and network of all that lies behind gateways."""
+        return [
+            (gateway, name, interface["zone"], address.network)
+            for gateway, variables in self.gateways.items()
+            for name, interface in variables["interfaces"].items()
+            if interface["zone"] != WAN
+            for address in addresses_of(interface)
+        ]
+
+    @cache  # noqa: B019
+    def spot(self, address: Address) -> Spot:
+        """Return where an address lies."""
+        if address in self.own:
+            return Spot(GATEWAY, address, self.own[address])
+        zone = next((z for network, z in self._zones if address in network), INTERNET)
+        for gateway, interface, _zone, network in self._segments:
+            if address in network:
+                return Spot(zone, address, gateway, interface)
+        return Spot(zone, address)
+
+    def spots(self, version: int) -> list[Spot]:
+        """Return addresses to try: the ends of networks that matter, and their neighbours."""
+        found = {ip_address(STRANGERS[version]): None}
+        for _gateway, _interface, _zone, segment in self._segments:
+            inside = (n for n in self._named if n.version == version and _within(n, segment))
+            for network in (segment, *inside) if segment.version == version else ():
+                found |= dict.fromkeys(_edges(network, segment))
+        own = (a for a in self.own if a.version == version and a not in self.tunnelled)
+        found |= dict.fromkeys(own)
+        return [self.spot(address) for address in found]
+
+    @cached_property
+    def _named(self) -> list[Network]:
+        """Every network and host that the policy names."""
+        rules = [name for r in self.policy.rules for name in (*r.sources, *r.destinations)]
+        names = {*rules, *(m for g in self.policy.groups.values() for m in g.members)}
+        names |= {program.to for program in self.policy.published}
+        found = {network for networks in self.policy.zones.values() for network in networks}
+        found |= {ip_network(name) for name in names if "/" in name}
+        found |= {ip_network(a) for name in names for a in self.addresses(name)}
+        return sorted(found, key=str)
+
+    @cache  # noqa: B019
+    def addresses(self, host: str) -> list[Address]:
+        """Return the addresses of a host, none for another name."""
+        about = self.hosts.get(host, {})
+        texts = [about.get(key) for key in ("ansible_host", "address6")]
+        own = [address for address, gateway in self.own.items() if gateway == host]
+        return list(dict.fromkeys([*own, *(ip_address(text) for text in texts if text)]))
+
+    @cached_property
+    def knocks(self) -> Mapping[Knock, tuple[str, ...]]:
+        """Every service of the policy at both ends of its ports, and the ports beside them.
+
+        With each come the services that have it: those beside have none.
+        """
+        named: dict[Knock, list[str]] = {}
+        beside: list[tuple[str, int]] = []
+        for service in self.policy.services.values():
+            for protocol, ranges in (("tcp", service.tcp), ("udp", service.udp)):
+                for low, high in ranges:
+                    for port in dict.fromkeys((low, high)):
+                        named.setdefault(Knock(protocol, port), []).append(service.name)
+                    beside += [(protocol, low - 1), (protocol, high + 1)]
+            for protocol, kinds in (("icmp", service.icmp), ("icmpv6", service.icmpv6)):
+                for kind in kinds:
+                    named.setdefault(Knock(protocol, icmp=kind), []).append(service.name)
+        beside += [(kind, p.port) for p in self.policy.published for kind in ("tcp", "udp")]
+        more: dict[Knock, tuple[str, ...]] = {
+            Knock(*pair): () for pair in sorted(beside) if 0 < pair[1] <= LAST_PORT
+        }
+        return more | {knock: tuple(names) for knock, names in named.items()}
+
+    def pairs(self) -> Iterator[tuple[Spot, Spot]]:
+        """Return every two places between which the policy has a say."""
+        for version in HOST_LENGTH:
+            spots = self.spots(version)
+            yield from ((a, b) for a in spots for b in spots if self.meet(a, b))
+
+    def meet(self, source: Spot, to: Spot) -> bool:
+        """Return whether packets between them pass a gateway that has to decide about them."""
+        if source.zone == INTERNET == to.zone or source.zone == GATEWAY:
+            return False  # what gateways themselves send is not filtered by the policy
+        return (source.gateway, source.interface) != (to.gateway, to.interface)
+
+    def verdicts(self, source: Spot, to: Spot) -> dict[Knock, Arrival | None]:
+        """Return what the policy says of every knock between two places."""
+        left_out = "icmp" if to.address.version == 6 else "icmpv6"  # noqa: PLR2004
+        return {
+            knock: self._verdict(source, to, knock)
+            for knock in self.knocks
+            if knock.protocol != left_out
+        }
+
+    @property
+    def size(self) -> int:
+        """Return how many connections are tried."""
+        return sum(len(self.verdicts(*pair)) for pair in self.pairs())
+
+    def rows(self) -> list[Row]:
+        """Return who may reach what, zone by zone, with the names of the services."""
+        found: dict[tuple[str, str, int], set[str]] = {}
+        for source, to in self.pairs():
+            names = found.setdefault((source.zone, to.zone, to.address.version), set())
+            verdicts = self.verdicts(source, to)
+            shut = {n for k, arrives in verdicts.items() if not arrives for n in self.knocks[k]}
+            names |= {name for k in verdicts for name in self.knocks[k]} - shut
+        return [Row(*key, tuple(sorted(names))) for key, names in found.items()]
+
+    def _verdict(self, source: Spot, to: Spot, knock: Knock) -> Arrival | None:
+        program = self._published(source, to, knock)
+        goal, port = self._behind(program, to, knock) if program else (to.address, knock.port)
+        if not program and self._unreachable(source, to):
+            return None
+        fits = self._from(source) & self._to(self.spot(goal))
+        fits = fits and fits & self._for(replace(knock, port=port))
+        allowed = self._rules[min(fits)].action == "allow" if fits else bool(program)
+        return (goal, port) if allowed else None
+
+    def _unreachable(self, source: Spot, to: Spot) -> bool:
+        """Return whether no rule can help.
+
+        From outside only the outer addresses are there, and nothing that is for another gateway
+        leaves by the carrier's network in the open.
+        """
+        if source.zone == INTERNET:
+            return to.address not in self.outer
+        return to.address in self.outer and source.gateway != to.gateway
+
+    @cached_property
+    def outer(self) -> frozenset[Address]:
+        """The gateways' addresses on the carrier's network."""
+        return frozenset(
+            address.ip
+            for variables in self.gateways.values()
+            for interface in variables["interfaces"].values()
+            if interface["zone"] == WAN
+            for address in addresses_of(interface)
+        )
+
+    @cached_property
+    def tunnelled(self) -> frozenset[Address]:
+        """The gateways' addresses within tunnels: which way leads there changes."""
+        tunnels = (tunnel for gateway in self.gateways for tunnel in self._tunnels(gateway))
+        return frozenset(a.ip for tunnel in tunnels for a in addresses_of(tunnel))
+
+    @cached_property
+    def _rules(self) -> list[Rule]:
+        return [r for r in self.policy.rules if not (r.until and r.until < self.today)]
+
+    @cache  # noqa: B019 - few spots and knocks, asked for in all their combinations
+    def _from(self, spot: Spot) -> frozenset[int]:
+        return frozenset(i for i, r in enumerate(self._rules) if self._in(spot, r.sources))
+
+    @cache  # noqa: B019
+    def _to(self, spot: Spot) -> frozenset[int]:
+        return frozenset(i for i, r in enumerate(self._rules) if self._in(spot, r.destinations))
+
+    @cache  # noqa: B019
+    def _for(self, knock: Knock) -> frozenset[int]:
+        named = enumerate(r.services for r in self._rules)
+        return frozenset(i for i, names in named if any(self._is(knock, n) for n in names))
+
+    def route(self, gateway: str, to: Address) -> str:
+        """Return the interface by which ``gateway`` sends a packet on."""
+        spot = self.spot(to)
+        if spot.gateway == gateway:
+            return spot.interface
+        names = (t["name"] for t in self._tunnels(gateway) if t["peer_host"] == spot.gateway)
+        return self.carrier(gateway) if to in self.outer else next(names, self.carrier(gateway))
+
+    def beyond(self, gateway: str, leaves: str) -> tuple[str, str] | None:
+        """Return the gateway at the other end of a tunnel, and its interface there."""
+        for tunnel in self._tunnels(gateway):
+            if tunnel["name"] == leaves:
+                back = self._tunnels(peer := tunnel["peer_host"])
+                return peer, next(t["name"] for t in back if t["peer_host"] == gateway)
+        return None
+
+    def carrier(self, gateway: str) -> str:
+        """Return the interface of ``gateway`` to the carrier, "" where it has none."""
+        interfaces = self.gateways[gateway]["interfaces"]
+        return next((name for name, i in interfaces.items() if i["zone"] == WAN), "")
+
+    def _tunnels(self, gateway: str) -> list[Mapping[str, Any]]:
+        found: list[Mapping[str, Any]] = self.gateways[gateway].get("tunnels", [])
+        return found
+
+    def _in(self, spot: Spot, names: Iterable[str]) -> bool:
+        for name in names:
+            if name in self.policy.groups:
+                found = self._in(spot, self.policy.groups[name].members)
+            elif "/" in name:
+                found = spot.address in ip_network(name)
+            else:
+                found = spot.zone == name or spot.address in self.addresses(name)
+            if found:
+                return True
+        return False
+
+    def _is(self, knock: Knock, name: str) -> bool:
+        if name == ANY:
+            return True
+        service = self.policy.services[name]
+        if knock.icmp:
+            return knock.icmp in getattr(service, knock.protocol)
+        return _covers(service, knock)
+
+    def _published(self, source: Spot, to: Spot, knock: Knock) -> Published | None:
+        """Return the program that a stranger finds at this port of a gateway's outer address."""
+        if source.zone != INTERNET or to.address not in self.outer:
+            return None
+        for program in self.policy.published:
+            home = [self.spot(a) for a in self.addresses(program.to)]
+            same = any(
+                h.gateway == to.gateway and h.address.version == to.address.version for h in home
+            )
+            ended = program.until and program.until < self.today
+            if same and not ended and self._behind(program, to, knock)[1]:
+                return program
+        return None
+
+    def _behind(self, program: Published, to: Spot, knock: Knock) -> tuple[Address, int]:
+        """Return where a published program really is; port 0 where ``knock`` is not its port."""
+        version = to.address.version
+        address = next(a for a in self.addresses(program.to) if a.version == version)
+        service = self.policy.services[program.service]
+        ranges: tuple[tuple[int, int], ...] = getattr(service, knock.protocol, ())
+        if not knock.port or not ranges:
+            return address, 0
+        if program.port:
+            return address, ranges[0][0] if knock.port == program.port else 0
+        return address, knock.port if _covers(service, knock) else 0
+
+
+def _covers(service: Service, knock: Knock) -> bool:
+    return any(low <= knock.port <= high for low, high in getattr(service, knock.protocol))
+
+
+def _within(network: Network, segment: Network) -> bool:
+    return network.version == segment.version and network.subnet_of(segment)  # type: ignore[arg-type]
+
+
+def _edges(network: Network, segment: Network) -> Iterator[Address]:
+    """Return both ends of ``network`` and their neighbours, as far as hosts may have them."""
+    low, high = int(network.network_address), int(network.broadcast_address)
+    bottom, top = int(segment.network_address), int(segment.broadcast_address)
+    if network == segment:
+        numbers = [bottom - 1, bottom + 2, top - 1, top + 1]
+    else:
+        numbers = [n for n in (low - 1, low, high, high + 1) if bottom < n < top]
+    make = IPv4Address if segment.version == 4 else IPv6Address  # noqa: PLR2004
+    yield from (make(n) for n in numbers if 0 <= n < 1 << HOST_LENGTH[segment.version])

@@ -1,0 +1,243 @@
+"""The policy as the nftables ruleset of one gateway.
+
+aerleon writes the rules, each as a chain of its own; the rest is the gateway's: who may not be who
+they say they are (``guard``), what keeps the VPN and the routing alive, and address translation,
+which aerleon has none of.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from ipaddress import ip_address, ip_network
+from pathlib import Path
+from typing import Any
+
+from kahya.firewall.networks import (
+    WAN,
+    Network,
+    Networks,
+    Places,
+    addresses_of,
+    ordered,
+    within,
+    without,
+)
+from kahya.firewall.policy import INTERNET, Atlas, ResolvedRule, parse, resolve
+from kahya.firewall.terms import Flow, Terms
+
+TEMPLATE = Path(__file__).with_name("nftables.conf.j2")
+FAMILY = {4: "ip", 6: "ip6"}
+COMMENT_BYTES = 127  # the most that nft takes
+LINK_LOCAL = (ip_network("fe80::/10"), ip_network("::/128"))
+PRIVATE6 = ip_network("fc00::/7")
+CHAIN = re.compile(r"^    chain (t\d+) \{\n(.*?)^    \}", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """One gateway among its places. ``variables`` are the host's own, with all that follows."""
+
+    variables: Mapping[str, Any]
+    atlas: Atlas
+    rules: tuple[ResolvedRule, ...]
+
+    @cached_property
+    def own(self) -> Networks:
+        """Its own addresses."""
+        ends = (*self.variables["interfaces"].values(), *self.variables["tunnels"])
+        return ordered(ip_network(a.ip) for end in ends for a in addresses_of(end))
+
+    @cached_property
+    def lans(self) -> dict[str, Networks]:
+        """The networks behind each of its interfaces but those to the carrier."""
+        return {
+            name: ordered(a.network for a in addresses_of(interface))
+            for name, interface in self.variables["interfaces"].items()
+            if interface["zone"] != WAN
+        }
+
+    @cached_property
+    def behind(self) -> Networks:
+        """All networks behind it."""
+        return ordered(n for networks in self.lans.values() for n in networks)
+
+    @cached_property
+    def wan(self) -> list[str]:
+        """Its interfaces to the carrier."""
+        return [n for n, i in self.variables["interfaces"].items() if i["zone"] == WAN]
+
+    @cached_property
+    def inside(self) -> Networks:
+        """All of the town's networks but the gateways' addresses on the carrier's."""
+        return without(self.atlas.town, self.atlas.places.carrier)
+
+    def flows(self, rule: ResolvedRule, hook: str) -> Iterator[Flow]:
+        """Yield the traffic through ``hook`` that ``rule`` is about, here."""
+        mine = within(rule.destinations, self.own)
+        others = without(within(rule.destinations, self.inside), self.own)
+        if hook == "forward" and not (
+            within(rule.sources, self.behind) or within(others, self.behind)
+        ):
+            return
+        sources = [(within(rule.sources, self.atlas.town), ""), *self._outside(rule.sources)]
+        # What is denied to a zone is not denied to the other buildings' gateways in it.
+        inside = self._whole(others) if rule.action == "allow" else others
+        goals = [(inside, ""), *self._outside(rule.destinations)]
+        for here, inlet in sources:
+            if hook == "input":  # of a gateway's addresses, the carrier sees but one
+                seen = within(mine, self.atlas.places.carrier) if inlet else mine
+                yield Flow(here, seen, inlet)
+                continue
+            for there, outlet in goals:
+                if not (inlet and outlet):
+                    yield Flow(here, there, inlet, outlet)
+
+    def _outside(self, networks: Networks) -> Iterator[tuple[Networks, str]]:
+        """Yield what of the internet is among ``networks``, with the interface it lies behind.
+
+        All of it is told by the interface alone.
+        """
+        outside = without(networks, self.atlas.town)
+        everything = outside == self.atlas.zones[INTERNET]
+        yield from ((() if everything else outside, wan) for wan in self.wan if outside)
+
+    def _whole(self, networks: Networks) -> Networks:
+        """Return ``networks`` without the holes that gateways leave in zones: easier to read.
+
+        Each gateway itself decides about what is for its own addresses.
+        """
+        gateways = self.atlas.places.gateways
+        zones = [self.atlas.zones[name] for name in self.atlas.whole]
+        full = (z for z in zones if not without(z, (*gateways, *networks)))
+        return ordered((*networks, *(n for zone in full for n in within(gateways, zone))))
+
+
+def ruleset(variables: Mapping[str, Any]) -> str:
+    """Return what nft loads on the gateway with these ``variables``; see ``networks.derive``."""
+    policy, places = parse(variables["firewall"]), Places.read(variables["places"])
+    rules = tuple(r for r in resolve(policy, places) if not r.ended(variables["today"]))
+    return render(Gateway(variables, Atlas(policy, places), rules))
+
+
+def render(gateway: Gateway) -> str:
+    """Return what nft loads."""
+    from jinja2 import Environment, StrictUndefined
+
+    tunnels = [_tunnel(t) for t in gateway.variables["tunnels"]]
+    chains = {hook: _chains(gateway, hook) for hook in ("input", "forward")}
+    others = (*without(gateway.inside, (*gateway.behind, *gateway.own)), LINK_LOCAL[0])
+    leaving = any(
+        rule.action == "allow" and without(rule.destinations, gateway.atlas.town)
+        for rule in gateway.rules
+    )
+    template = Environment(  # noqa: S701 - no HTML
+        undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
+    ).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    return template.render(
+        chains=[chain for found in chains.values() for chain in found],
+        jumps={hook: [chain["name"] for chain in found] for hook, found in chains.items()},
+        interfaces=[*gateway.variables["interfaces"], *(t["name"] for t in tunnels)],
+        wan=gateway.wan,
+        lans=[(n, _by_family((*nets, *LINK_LOCAL))) for n, nets in gateway.lans.items()],
+        inside=_by_family(gateway.inside),
+        town=_by_family(gateway.atlas.town),
+        others=_by_family(others),
+        tunnels=tunnels,
+        vpn=[t["name"] for t in tunnels],
+        published=list(_published(gateway)),
+        masqueraded=_by_family(n for n in gateway.behind if _hidden(n)) if leaving else [],
+    )
+
+
+def _tunnel(tunnel: Mapping[str, Any]) -> dict[str, Any]:
+    address = ip_address(tunnel["endpoint"].rpartition(":")[0].strip("[]"))
+    return {**tunnel, "endpoint": str(address), "family": FAMILY[address.version]}
+
+
+def _by_family(networks: Iterable[Network]) -> list[tuple[str, list[str]]]:
+    found: dict[str, list[str]] = {}
+    for network in networks:
+        found.setdefault(FAMILY[network.version], []).append(_text(network))
+    return list(found.items())
+
+
+def _text(network: Network) -> str:
+    whole = network.prefixlen == network.max_prefixlen
+    return str(network.network_address if whole else network)
+
+
+def _hidden(network: Network) -> bool:
+    """Return whether the internet can't answer ``network``: IPv4 of a town, and fc00::/7."""
+    return network.version == 4 or network.subnet_of(PRIVATE6)  # type: ignore[arg-type]  # noqa: PLR2004
+
+
+def _chains(gateway: Gateway, hook: str) -> list[dict[str, Any]]:
+    """Return a chain for each rule that says anything about ``hook``."""
+    from aerleon.lib import nftables
+
+    terms = Terms()
+    for rule in gateway.rules:
+        for flow in gateway.flows(rule, hook):
+            terms.add(rule, flow)
+    if not terms.terms:
+        return []
+    # "mixed" is both families; aerleon's "inet" is IPv4 alone and would leave IPv6 open.
+    text = str(nftables.Nftables(terms.policy({"nftables": f"mixed {hook} noverbose"}), 0))
+    lines: dict[str, list[str]] = {}
+    for term, body in CHAIN.findall(text):
+        # In mixed policies it writes what fits both families twice.
+        found = dict.fromkeys(line.strip() for line in body.splitlines())
+        lines.setdefault(terms.owners[term], []).extend(found)
+    return [
+        {"name": f"{hook}-{r.name}", "comment": _comment(r), "lines": _counted(r, lines[r.name])}
+        for r in gateway.rules
+        if r.name in lines
+    ]
+
+
+def _comment(rule: ResolvedRule) -> str:
+    until = f" (until {rule.until})" if rule.until else ""
+    text = f"{rule.owner}: {rule.reason}".replace('"', "'").replace("\n", " ").replace("\\", "/")
+    room = COMMENT_BYTES - len(until.encode())
+    return text.encode()[:room].decode(errors="ignore").strip() + until
+
+
+def _counted(rule: ResolvedRule, lines: Iterable[str]) -> list[str]:
+    """Return ``lines`` with a counter before the verdict and, where wanted, a limited log."""
+    result = []
+    for line in lines:
+        match, _space, verdict = line.rpartition(" ")
+        if rule.log:
+            result.append(f'{match} limit rate 10/second log prefix "kahya {rule.name}: "')
+        result.append(f"{match} counter {verdict}")
+    return [re.sub(r"\{ (\S+), \1 \}", r"\1", line) for line in result]
+
+
+def _published(gateway: Gateway) -> Iterator[str]:
+    """Yield what turns the gateway's address into that of the host behind it."""
+    addresses = {
+        (name, a.version): a.ip
+        for name in gateway.wan
+        for a in addresses_of(gateway.variables["interfaces"][name])
+    }
+    for rule in gateway.rules:
+        program = rule.published
+        targets = within(rule.destinations, gateway.behind) if program else ()
+        for (wan, version), outer in addresses.items():
+            target = next((t for t in targets if t.version == version), None)
+            if target is None or program is None:
+                continue
+            family, inner = FAMILY[version], target.network_address
+            shown = f"[{inner}]" if version != 4 else f"{inner}"  # noqa: PLR2004
+            for kind in ("tcp", "udp"):
+                for first, last in getattr(rule.services[0], kind):
+                    ports = f"{first}-{last}" if first != last else f"{first}"
+                    to = f"{shown}:{ports}" if program.port else f"{inner}"
+                    yield (
+                        f'iifname "{wan}" {family} daddr {outer} {kind} dport '
+                        f"{program.port or ports} counter dnat {family} to {to}"
+                        f' comment "{program.name}"'
+                    )

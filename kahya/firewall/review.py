@@ -1,0 +1,70 @@
+"""May this policy go out? Its rules are linted, and what was rendered is held against it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date
+from functools import cache
+
+from kahya.firewall import lint, nftables
+from kahya.firewall.matrix import Matrix
+from kahya.firewall.nft_eval import Ruleset
+from kahya.firewall.policy import policy_of
+from kahya.firewall.proof import Deviation, prove
+from kahya.i18n import _
+from kahya.model import Town
+
+SYSTEM = "firewall"
+SHOWN = 20  # deviations in a message: one wrong rule has many
+
+
+def matrix_of(town: Town) -> Matrix | None:
+    """Return who may reach what in ``town``, None where it has no policy."""
+    policy = policy_of(town)
+    hosts = {h.name: h.vars for h in (*town.hosts.values(), *town.outside.values())}
+    return Matrix(policy, hosts, _today(town)) if policy else None
+
+
+def remarks(town: Town) -> list[lint.Remark]:
+    """Return what is to be corrected in the rules of ``town``."""
+    policy = policy_of(town)
+    return lint.examine(policy, town, date.fromisoformat(_today(town))) if policy else []
+
+
+def rulesets(town: Town) -> dict[str, str]:
+    """Return what each gateway would load, by its name."""
+    gateways = (host for host in town.hosts.values() if "firewall" in host.vars)
+    return {host.name: nftables.ruleset(host.vars) for host in gateways}
+
+
+def deviations(town: Town, texts: Mapping[str, str]) -> list[Deviation]:
+    """Return every connection for which ``texts``, by gateway, say something else than the policy.
+
+    Raises:
+        PlanError: nft can't load a text, or it holds what can't be judged.
+    """
+    matrix = matrix_of(town)
+    if matrix is None:
+        return []
+    with ThreadPoolExecutor(len(texts) or 1) as pool:
+        loaded = dict(zip(texts, pool.map(_load, texts.values()), strict=True))
+    return list(prove(matrix, loaded))
+
+
+def refusals(town: Town) -> list[str]:
+    """Return why the firewall of ``town`` must not be changed to what its policy says now."""
+    wrong = [str(remark.problem) for remark in remarks(town) if remark.level == "error"]
+    found = [] if wrong else deviations(town, rulesets(town))
+    told = [_("the rules deviate from the policy: {what}").format(what=one) for one in found]
+    if len(told) > SHOWN:
+        more = _("and {count} others").format(count=len(told) - SHOWN)
+        told[SHOWN:] = [more]
+    return wrong + told
+
+
+_load = cache(Ruleset.of)  # one plan is judged several times on its way
+
+
+def _today(town: Town) -> str:
+    return next(str(h.vars["today"]) for h in town.hosts.values() if "firewall" in h.vars)

@@ -1,0 +1,73 @@
+"""What is rendered says what the policy says, for any policy; whatever is changed in it is found."""
+
+import re
+from copy import deepcopy
+
+import pytest
+from firewall.policies import policies
+from hypothesis import Phase, given, settings
+
+from kahya.firewall.matrix import Matrix
+from kahya.firewall.nft_eval import Ruleset
+from kahya.firewall.nftables import ruleset
+from kahya.firewall.policy import parse
+from kahya.firewall.proof import prove
+
+TODAY = "2026-11-27"
+GATEWAYS = ("gw-merkez", "gw-fen", "gw-itfaiye")
+
+
+def rendered(town, policy):
+    about = {"firewall": policy, "today": TODAY}
+    return {name: ruleset({**town.hosts[name].vars, **about}) for name in GATEWAYS}
+
+
+def deviations(town, policy, texts):
+    hosts = {h.name: h.vars for h in (*town.hosts.values(), *town.outside.values())}
+    loaded = {name: Ruleset.of(text) for name, text in texts.items()}
+    return prove(Matrix(parse(policy), hosts, TODAY), loaded)
+
+
+@settings(max_examples=8, deadline=None, phases=[Phase.generate])
+@given(policies())
+def test_any_policy_is_rendered_as_it_says(town, policy):
+    found = list(deviations(town, policy, rendered(town, policy)))
+    assert list(map(str, found[:9])) == []
+
+
+@pytest.fixture(scope="module")
+def lab(town):
+    policy = deepcopy(town.hosts["gw-merkez"].vars["firewall"])
+    late = {"name": "late", "from": ["ofis"], "to": ["sunucu"], "services": ["rdp"]}
+    policy["rules"].append(late | {"owner": "x", "reason": "stands after what denies it"})
+    return policy, rendered(town, policy)
+
+
+def test_the_lab_is_as_its_policy_says(town, lab):
+    assert list(deviations(town, *lab)) == []
+
+
+MUTANTS = {  # what is changed in a ruleset: a pattern, what is written instead, who is told
+    "a rule dropped": (r"\n\t\tjump forward-offices-to-servers", "", "ofis.*→ sunucu.*postgresql"),
+    "a prefix widened": (r"(ip saddr 10\.20\.1\.100)/32", r"\1/31", r"ofis 10\.20\.1\.101"),
+    "a port more": (r"(dport \{ 515, 631, 9100)", r"\1, 9101", "tcp/9101"),
+    "order swapped": (
+        r"(\t\tjump forward-no-remote-desktops\n)((?:\t\tjump \S+\n)*)", r"\2\1", "rdp",
+    ),
+    "IPv6 dropped": (r"\n\t\tip6 saddr [^\n]* counter accept(?=\n)", "", "IPv6"),
+    "IPv6 open": (r"(hook forward priority filter; policy drop;)",
+                  r"\1 meta nfproto ipv6 accept", "IPv6.*expected dropped"),
+    "open to all": (r'counter drop comment "no rule"', "accept", "expected dropped"),
+    "the forwarded port closed": (r"\n.*dnat ip to.*", "", r"internet.*tcp/8443.*IPv4"),
+    "not masqueraded": (r"\n.* ip saddr .*masquerade", "", r"→ internet.*IPv4"),
+    "answers dropped": (r"established : accept, related : accept, ", "", "expected let through"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_ruleset_that_deviates_is_found(town, lab, name):
+    pattern, other, told = MUTANTS[name]
+    policy, texts = lab
+    wrong = {gateway: re.sub(pattern, other, text) for gateway, text in texts.items()}
+    assert wrong != texts
+    assert any(re.search(told, str(one)) for one in deviations(town, policy, wrong))

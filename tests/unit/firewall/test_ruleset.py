@@ -1,0 +1,42 @@
+"""What differs on a gateway is told chain by chain (deploys/firewall/ruleset.py)."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kahya.firewall.nftables import ruleset
+
+sys.path.insert(0, str(Path(__file__).parents[3]))
+from deploys.firewall.ruleset import MIDDLE, Ruleset, changed, parts
+
+
+@pytest.mark.parametrize(
+    ("by_hand", "resource", "action"),
+    [
+        ("insert rule inet kahya input tcp dport 4444 accept", "chain input", "update"),
+        ("add table inet by_hand", "table inet by_hand", "delete"),
+        ("add chain inet kahya odd", "chain odd", "delete"),
+        ("flush chain inet kahya guard", "chain guard", "update"),
+        ("flush ruleset", "chain forward", "create"),
+        ("add set inet kahya s { type ipv4_addr; }", "table inet kahya", "delete"),
+    ],
+)
+def test_a_change_by_hand_is_in_its_place(town, by_hand, resource, action):
+    text = ruleset(town.hosts["gw-fen"].vars)
+    command = str(Ruleset().command(text).get_raw_value())
+    script = f"nft -f - <<'END'\n{text}END\nnft '{by_hand}'\n{command}"
+    run = ["unshare", "-rn", "bash", "-c", script]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    assert MIDDLE in done.stdout
+    rules = Ruleset().process(done.stdout.splitlines())
+    found = {c["resource"]: c for c in changed(parts(rules["loaded"]), parts(rules["intended"]))}
+    told = found[f"nftables {resource}"]
+    assert (told["action"], told["risk"]) == (action, ("cuts-path",))
+    assert by_hand == "flush ruleset" or len(found) == 1
+
+
+def test_what_is_as_intended_is_no_change(town):
+    listed = ruleset(town.hosts["gw-fen"].vars).splitlines()
+    assert list(changed(parts(listed), parts(listed))) == []
