@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kahya.cli import approval, backup, change, devices, estate, history
+from kahya.cli import accesslog, approval, backup, change, devices, estate, history
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
 
@@ -58,7 +58,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    for topic in (estate, devices, approval, change, backup, history):
+    for topic in (estate, devices, approval, change, backup, accesslog, history):
         topic.register(add)
 
 
