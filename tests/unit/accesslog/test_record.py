@@ -1,4 +1,4 @@
-"""The programs on the gateway: what they do about loss of power, a full disk, midnight and a kill."""
+"""The programs on the gateway: loss of power, a full disk, midnight, being killed."""
 
 import errno
 import gzip
