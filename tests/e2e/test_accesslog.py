@@ -45,7 +45,7 @@ def test_it_is_known_who_called(bring_up):
 def test_a_recorder_that_was_killed_goes_on_and_the_gap_is_told():
     on(GATEWAY, "systemctl kill --signal=KILL kahya-accesslog")
     until = time.monotonic() + PATIENCE
-    while "active\n" != on(GATEWAY, "systemctl is-active kahya-accesslog || true"):
+    while on(GATEWAY, "systemctl is-active kahya-accesslog || true") != "active\n":
         assert time.monotonic() < until
         time.sleep(0.3)
     assert len(who(*call())) == 1
