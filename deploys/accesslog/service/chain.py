@@ -32,8 +32,9 @@ def read(line: bytes) -> tuple[int, str] | None:
 
 
 class Log:
-    """The chain in ``folder``, taken up where it ended; a file holds at most ``limit`` bytes.
+    """The chain in ``folder``, taken up where it ended.
 
+    A file is full with ``limit`` bytes beyond ``base``, with which it began.
     ``torn`` is the number of bytes that a loss of power left behind the last whole line; they are
     put aside as ``.torn``. A record that can't be written (the disk is full) is counted, and the
     count is the first thing written once there is room.
@@ -41,7 +42,7 @@ class Log:
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
-        self.torn = self.lost = self.written = 0
+        self.torn = self.lost = self.written = self.base = 0
         self.at = 0.0  # when something was last written
         self._dirty, self._synced = False, time.monotonic()
         files = sorted(p for p in folder.iterdir() if p.suffix in {".open", ".jsonl", ".gz"})
@@ -77,7 +78,7 @@ class Log:
         """Return whether the file is to be closed: it is full, or another day's."""
         if self._path is None:
             return False
-        return self.written > self.limit or self._path.name[7:17] != moment(time.time())[:10]
+        return self.written - self.base > self.limit or self._path.name[7:17] != moment(time.time())[:10]
 
     def put(self, what: str, at: float | None = None, **fields: object) -> None:
         """Write one record; after ``sync`` it outlasts a loss of power."""
@@ -112,7 +113,7 @@ class Log:
     def _begin(self) -> None:
         path = self.folder / f"{self.number + 1:06d}-{moment(time.time())[:10]}.open"
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_EXCL, 0o600)
-        self._path, self.number, self.written = path, self.number + 1, 0
+        self._path, self.number, self.written, self.base = path, self.number + 1, 0, 0
         self._sync_folder()
 
     def sync(self, seconds: float = 0.0) -> None:

@@ -35,7 +35,8 @@ class Recorder:
         fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)  # two writers would break the chain
         self.log = Log(folder, config["file_megabytes"] * 1_000_000)
         self.known: dict[str, tuple[str, str]] = {}
-        self.stop, self.turn, self.looked = "", False, 0.0
+        self.stop, self.turn = "", False
+        self.looked = self.told = 0.0
         signal.signal(signal.SIGTERM, self._told)
         signal.signal(signal.SIGHUP, self._told)
 
@@ -92,7 +93,9 @@ class Recorder:
         if time.monotonic() - self.log.at > ALIVE_SECONDS:
             self.log.put("alive")
         self.log.sync(SYNC_SECONDS)
-        notify(f"WATCHDOG=1\nSTATUS={self._state()}")
+        if time.monotonic() - self.told > SYNC_SECONDS:
+            self.told = time.monotonic()
+            notify(f"WATCHDOG=1\nSTATUS={self._state()}")
 
     def _state(self) -> str:
         if self.log.lost:
@@ -115,6 +118,7 @@ class Recorder:
         for line in run(self.conntrack, "-L", "-o", "extended,id").splitlines():
             self._event(line)
         self.log.put("alive")
+        self.log.base = self.log.written  # or a busy gateway would do nothing else
 
     def _addresses(self) -> None:
         """Write which addresses have another owner than when last looked."""

@@ -94,6 +94,8 @@ def test_a_file_ends_with_its_day_or_when_it_is_full(tmp_path, monkeypatch):
     made.put("alive")
     made.put("alive")
     assert made.due()
+    made.base = made.written  # it began with that much
+    assert not made.due()
     made.close()
     assert not made.due()
     made.put("alive")
