@@ -1,9 +1,7 @@
 """The access log on real gateways: recorded, found again, sealed, and what was altered is named."""
 
-import io
 import json
 import subprocess
-import tarfile
 import time
 from datetime import UTC, datetime
 
@@ -39,7 +37,7 @@ def test_it_is_known_who_called(bring_up):
     end, at = call()
     (answer,) = who(end, at)
     assert (answer["host"], answer["internal"], answer["destination"]) == (PC, end, f"{OTHER}:22")
-    assert answer["mac"] == on(PC, "cat /sys/class/net/lan0/address").strip()
+    assert answer["mac"] == on(PC, "cat /sys/class/net/eth0/address").strip()
 
 
 def test_a_recorder_that_was_killed_goes_on_and_the_gap_is_told():
@@ -66,8 +64,7 @@ def test_what_was_altered_is_named(tmp_path):
     assert all(report["seals"] >= 1 for report in sound.values())
     copy = ["scripts/lab", "exec", GATEWAY, "tar", "-C", "/var/lib/accesslog", "-cf", "-", "."]
     archive = subprocess.run(copy, cwd=ROOT, capture_output=True, check=True).stdout
-    with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
-        tar.extractall(tmp_path, filter="data")
+    subprocess.run(["tar", "-C", tmp_path, "-xf", "-"], input=archive, check=True)
     assert kahya("accesslog", "verify", tmp_path).returncode == 0
     path = max(tmp_path.glob("*.open"))
     lines = path.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -78,7 +78,10 @@ class Log:
         """Return whether the file is to be closed: it is full, or another day's."""
         if self._path is None:
             return False
-        return self.written - self.base > self.limit or self._path.name[7:17] != moment(time.time())[:10]
+        return (
+            self.written - self.base > self.limit
+            or self._path.name[7:17] != moment(time.time())[:10]
+        )
 
     def put(self, what: str, at: float | None = None, **fields: object) -> None:
         """Write one record; after ``sync`` it outlasts a loss of power."""
