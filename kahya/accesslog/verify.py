@@ -8,16 +8,17 @@ import os
 import re
 import subprocess
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
-from itertools import groupby
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 from kahya.accesslog.files import LogFile, lines
 from kahya.i18n import _
 
-LINE = re.compile(rb'(\{"n":(\d+),.*,"prev":"([0-9a-f]{64})"),"hash":"([0-9a-f]{64})"\}')
+LINE = re.compile(rb'(\{"n":(\d{1,15}),.*,"prev":"([0-9a-f]{64})"),"hash":"([0-9a-f]{64})"\}')
 BEGINNING = "0" * 64
 SEALED_WITHIN = timedelta(days=2)
 STAMPED = re.compile(rb"^Time stamp: (.+)$", re.MULTILINE)
@@ -60,14 +61,14 @@ class Report:
 
 @dataclass(frozen=True)
 class Record:
-    """A line: ``whole`` says that its content is what its own hash was made from."""
+    """A line: ``whole`` says that it has the log's form, and its hash is that of its content."""
 
     line: int
     n: int
     prev: str
     hash: str
     whole: bool
-    body: bytes
+    about: Mapping[str, Any]
 
 
 def verify(
@@ -108,23 +109,23 @@ def _order(
         return
     if last is None and keep_days is not None and file.day <= today - timedelta(days=keep_days - 1):
         return  # what came before was kept long enough
-    gone = _numbers(range(first, file.number))
+    gone = _gaps(first - 1, file.number)
     yield Finding(file.name, 0, _("missing before it: file {numbers}").format(numbers=gone))
 
 
 def _chain(file: LogFile, report: Report, *, fresh: bool, seen: tuple[int, str] | None) -> None:
     """Follow the chain through a file. ``fresh``: what it continues isn't known."""
-    records = [_record(number, raw) for number, raw in enumerate(lines(file), 1)]
+    records = [record(raw, number) for number, raw in enumerate(lines(file), 1)]
     torn = bool(file.text) and not file.text.endswith(b"\n")
     if torn:
         records[-1] = None
-    there = {record.n for record in records if record and record.whole}
+    there = {one.n for one in records if one and one.whole}
     n, mark, sure = report.n, report.hash, not fresh or file.number == 1
     blamed = False  # the line before is told already
-    for number, record in enumerate(records, 1):
-        if record is None or not record.whole:
+    for number, one in enumerate(records, 1):
+        if one is None or not one.whole:
             n += 1
-            mark = record.hash if record else ""
+            mark = one.hash if one else ""
             blamed, text = True, _("this line was changed, or is none of the log's")
             if torn and number == len(records):
                 text = _("the last line is torn")
@@ -133,56 +134,62 @@ def _chain(file: LogFile, report: Report, *, fresh: bool, seen: tuple[int, str] 
             report.findings.append(Finding(file.name, number, text, broken=not lost))
             continue
         if sure or number > 1:
-            report.findings += _step(file, record, (n, mark), there, blamed=blamed)
-        blamed, n, mark = False, record.n, record.hash
+            report.findings += _step(file, one, (n, mark), there, blamed=blamed)
+        blamed, n, mark = False, one.n, one.hash
         report.records += 1
-        if seen and record.n == seen[0] and record.hash != seen[1]:
-            text = _("record {n} is another one than at the last look").format(n=record.n)
+        if seen and one.n == seen[0] and one.hash != seen[1]:
+            text = _("record {n} is another one than at the last look").format(n=one.n)
             report.findings.append(Finding(file.name, number, text))
-        report.findings += _remark(file, record, report)
+        report.findings += _remark(file, one, report)
     if not records:
         report.findings.append(Finding(file.name, 0, _("it is empty, or damaged beyond reading")))
     report.n, report.hash = n, mark
 
 
-def _record(number: int, raw: bytes) -> Record | None:
+def record(raw: bytes, line: int = 0) -> Record | None:
+    """Read a line; None where it hasn't even the form of one."""
     found = LINE.fullmatch(raw)
     if not found:
         return None
+    try:
+        about = json.loads(found[1] + b"}")
+        datetime.fromisoformat(about["at"])
+        formed = isinstance(about["what"], str)
+    except (ValueError, KeyError, TypeError, RecursionError):
+        about, formed = {}, False
     mark = found[4].decode()
-    whole = hashlib.sha256(found[1]).hexdigest() == mark
-    return Record(number, int(found[2]), found[3].decode(), mark, whole, found[1] + b"}")
+    whole = formed and hashlib.sha256(found[1]).hexdigest() == mark
+    return Record(line, int(found[2]), found[3].decode(), mark, whole, about)
 
 
 def _step(
-    file: LogFile, record: Record, before: tuple[int, str], there: set[int], *, blamed: bool
+    file: LogFile, one: Record, before: tuple[int, str], there: set[int], *, blamed: bool
 ) -> Iterator[Finding]:
     """Compare a record with the one before it."""
     n, mark = before
-    if record.n <= n:
+    if one.n <= n:
         text = _("record {n} stands after record {last}: moved, or put in twice")
-        yield Finding(file.name, record.line, text.format(n=record.n, last=n))
-    elif gone := [number for number in range(n + 1, record.n) if number not in there]:
-        text = _("missing before it: record {numbers}").format(numbers=_numbers(gone))
-        yield Finding(file.name, record.line, text)
-    elif record.n == n + 1 and record.prev != mark and not blamed:
+        yield Finding(file.name, one.line, text.format(n=one.n, last=n))
+    elif gone := _gaps(n, one.n, there):
+        text = _("missing before it: record {numbers}").format(numbers=gone)
+        yield Finding(file.name, one.line, text)
+    elif one.n == n + 1 and one.prev != mark and not blamed:
         text = _("this line was put in place of another: the next one doesn't continue it")
-        if record.line == 1:
+        if one.line == 1:
             text = _("it doesn't continue the file before, whose end was replaced")
-        yield Finding(file.name, max(record.line - 1, 1), text)
+        yield Finding(file.name, max(one.line - 1, 1), text)
 
 
-def _remark(file: LogFile, record: Record, report: Report) -> Iterator[Finding]:
+def _remark(file: LogFile, one: Record, report: Report) -> Iterator[Finding]:
     """Tell where nothing was recorded, though nobody altered anything."""
-    at = json.loads(record.body)["at"] if record.body else ""
-    if b'"what":"start"' in record.body and report.at:
+    at, what = one.about["at"], one.about["what"]
+    if what == "start" and report.at:
         text = _("nothing was recorded from {begin} to {end}: the recorder did not run")
-        yield Finding(file.name, record.line, text.format(begin=report.at, end=at), broken=False)
-    if b'"what":"lost"' in record.body:
-        about = json.loads(record.body)
+        yield Finding(file.name, one.line, text.format(begin=report.at, end=at), broken=False)
+    if what == "lost":
         text = _("{count} records were lost: {why}")
-        text = text.format(count=about.get("count", "?"), why=about["why"])
-        yield Finding(file.name, record.line, text, broken=False)
+        text = text.format(count=one.about.get("count", "?"), why=one.about.get("why", "?"))
+        yield Finding(file.name, one.line, text, broken=False)
     report.at = at
 
 
@@ -235,10 +242,8 @@ def _openssl(*words: str, reply: bytes) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(command, capture_output=True, check=False, env=environment)
 
 
-def _numbers(found: Sequence[int]) -> str:
-    """Return numbers as ranges: 3–5, 9."""
-    parts = []
-    for _key, group in groupby(enumerate(found), lambda pair: pair[1] - pair[0]):
-        run = [number for _index, number in group]
-        parts.append(str(run[0]) if len(run) == 1 else f"{run[0]}–{run[-1]}")
-    return ", ".join(parts)
+def _gaps(low: int, high: int, there: Iterable[int] = ()) -> str:
+    """Return the numbers between ``low`` and ``high`` that aren't ``there``, such as 3–5, 9."""
+    between = [low, *sorted(number for number in there if low < number < high), high]
+    gaps = [(a + 1, b - 1) for a, b in pairwise(between) if b - a > 1]
+    return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in gaps)

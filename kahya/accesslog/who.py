@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from kahya.accesslog.files import LogFile, lines
-from kahya.accesslog.verify import LINE
+from kahya.accesslog.verify import record
 
 Key = tuple[str, ...]
-UNREADABLE = {"at": "0001-01-01T00:00:00+00:00", "what": "", "address": "", "mac": "", "name": ""}
+BESIDES = b'"what":"start"', b'"what":"address"'
 PARTS = ("id", "protocol", "source", "destination", "translated")
 
 
@@ -63,12 +63,15 @@ def who(files: Iterable[LogFile], public: str, at: datetime, within: timedelta) 
     mark = f'"{public}"'.encode()
     for file in files:
         for raw in lines(file):
-            if mark in raw or b'"what":"start"' in raw:
-                search.take(file.name, _about(raw))
-            elif b'"what":"address"' in raw:
-                about = _about(raw)
-                when = datetime.fromisoformat(about["at"])
-                owners.append(_Owner(when, about["address"], about["mac"], about["name"]))
+            if not (mark in raw or any(word in raw for word in BESIDES)):
+                continue
+            # What hasn't the log's form is told by verifying; it must not end the search.
+            with suppress(KeyError, TypeError, ValueError):
+                one = record(raw)
+                if one and one.about["what"] == "address":
+                    owners.append(_owner(one.about))
+                elif one:
+                    search.take(file.name, one.about)
     asked = [one for one in search.all() if _overlaps(one, at, within)]
     return [_owned(one, owners, at) for one in sorted(asked, key=lambda one: one.record)]
 
@@ -123,11 +126,9 @@ class _Search:
         return [*self.done, *self.open.values()]
 
 
-def _about(raw: bytes) -> Mapping[str, Any]:
-    match = LINE.fullmatch(raw)
-    # A line that was altered is told by verifying; here it must not end the search.
-    about: Mapping[str, Any] = json.loads(match[1] + b"}") if match else UNREADABLE
-    return about
+def _owner(about: Mapping[str, Any]) -> _Owner:
+    when = datetime.fromisoformat(about["at"])
+    return _Owner(when, about["address"], about["mac"], about["name"])
 
 
 def _overlaps(one: Connection, at: datetime, within: timedelta) -> bool:

@@ -1,9 +1,10 @@
 """Whatever is done to a log is found, and told where."""
 
 import hashlib
+import json
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import seal as sealer
@@ -14,8 +15,13 @@ from hypothesis import strategies as st
 
 from kahya.accesslog.files import LogFile, from_paths
 from kahya.accesslog.verify import LINE, sealed_at, verify
+from kahya.accesslog.who import who
 
 RECORDS = (1, 4, 6, 5)  # in each file; the last is open
+JSON = st.dictionaries(
+    st.sampled_from(["at", "what", "translated", "id", "x"]),
+    st.one_of(st.none(), st.integers(), st.sampled_from(["start", "begin", "198.51.100.11:9"])),
+)
 EVERY = [(f, line) for f, count in enumerate(RECORDS) for line in range(count)]
 
 
@@ -122,6 +128,20 @@ def test_one_who_makes_a_sealed_file_anew_is_found_by_its_seal(log, authority, a
     assert "000002" in {f.file[:6] for f in report.findings if "seal" in f.text}
     # Without the seal, it is the next file that no longer continues it.
     assert ("000003", 1) in broken(changed(log, 1, text))
+
+
+@given(
+    st.one_of(st.binary(), st.text().map(str.encode), JSON.map(lambda v: json.dumps(v).encode()))
+)
+def test_a_forged_line_of_any_form_is_found_and_ends_nothing(log, content):
+    """Whatever stands between the number and the hash: its own hash fits."""
+    n = sum(RECORDS) + 10**12
+    content = content.replace(b"\n", b" ").removeprefix(b"{").removesuffix(b"}")
+    body = b'{"n":%d,%s,"prev":"%s"' % (n, content, NOTHING.encode())
+    line = body + b',"hash":"' + hashlib.sha256(body).hexdigest().encode() + b'"}\n'
+    forged = changed(log, 3, log[3].text + line)
+    assert ("000004", RECORDS[3] + 1) in broken(forged)
+    who(forged, "198.51.100.11:9", datetime.now(UTC), timedelta(seconds=2))
 
 
 def test_a_replaced_line_is_named_though_its_own_hash_fits(log):
