@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from kahya.cli import approval, backup, change, devices, estate, feeds, firewall, history
+from kahya.cli import (
+    accesslog, approval, backup, change, devices, estate, feeds, firewall, history,
+)  # fmt: skip
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
 
@@ -58,7 +60,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    for topic in (estate, devices, firewall, approval, change, backup, feeds, history):
+    topics = (estate, devices, firewall, approval, change, backup, feeds, accesslog, history)
+    for topic in topics:
         topic.register(add)
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import tsa
 from blueprint import Blueprint, Machine, blueprint
 from containers import LOGIN, Container, Podman, container_name, make_room, settle, spec
 from image import image
@@ -228,6 +229,8 @@ class Lab:
             self.say("package mirror started")
         for where in mirrors:
             self.mirror.relay(self.namespace, where)
+        if tsa.start(self.namespace):
+            self.say("time-stamping authority started")
 
     def _create(self, wanted: tuple[Machine, ...], base: str, key: str) -> None:
         there = self.podman.containers(self.id)

@@ -1,0 +1,145 @@
+"""Who was behind a public address and port at a time: what a prosecutor asks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from kahya.accesslog.files import LogFile, lines
+from kahya.accesslog.verify import record
+
+Key = tuple[str, ...]
+BESIDES = b'"what":"start"', b'"what":"address"'
+PARTS = ("id", "protocol", "source", "destination", "translated")
+
+
+@dataclass(frozen=True)
+class Connection:
+    """One connection. ``begin`` is None where it began before what was read; so is ``end``.
+
+    ``mac`` and ``name`` are those of whoever had the internal address then, "" where unknown.
+    ``file`` and ``record`` say where it stands in the log.
+    """
+
+    file: str
+    record: int
+    protocol: str
+    source: str
+    translated: str
+    destination: str
+    begin: datetime | None
+    end: datetime | None = None
+    sent: int | None = None
+    received: int | None = None
+    mac: str = ""
+    name: str = ""
+
+    @property
+    def address(self) -> str:
+        """Return the internal address without its port."""
+        return address(self.source)
+
+
+def address(end: str) -> str:
+    """Return the address of ``10.0.0.1:80``, ``[fd00::1]:80`` or either without a port."""
+    if end.startswith("["):
+        return end[1:].partition("]")[0]
+    return end.partition(":")[0] if end.count(":") == 1 else end
+
+
+def who(files: Iterable[LogFile], public: str, at: datetime, within: timedelta) -> list[Connection]:
+    """Return the connections that came from ``public`` at ``at``, ``within`` sooner or later.
+
+    Args:
+        files: those of the day, and of the days before and after it.
+        public: address and port as the other side saw them, ``198.51.100.7:40123``.
+        at: when, with its time zone.
+        within: how far the two sides' clocks may be apart.
+    """
+    search, owners = _Search(public), list[_Owner]()
+    mark = f'"{public}"'.encode()
+    for file in files:
+        for raw in lines(file):
+            if not (mark in raw or any(word in raw for word in BESIDES)):
+                continue
+            # What hasn't the log's form is told by verifying; it must not end the search.
+            with suppress(KeyError, TypeError, ValueError):
+                one = record(raw)
+                if one and one.about["what"] == "address":
+                    owners.append(_owner(one.about))
+                elif one:
+                    search.take(file.name, one.about)
+    asked = [one for one in search.all() if _overlaps(one, at, within)]
+    return [_owned(one, owners, at) for one in sorted(asked, key=lambda one: one.record)]
+
+
+@dataclass(frozen=True)
+class _Owner:
+    when: datetime
+    address: str
+    mac: str
+    name: str
+
+
+class _Search:
+    """Puts the records of each connection together."""
+
+    def __init__(self, public: str) -> None:
+        self.public = public
+        self.done: list[Connection] = []
+        self.open: dict[Key, Connection] = {}
+        # What was open when the recorder stopped: after its start it tells what still is.
+        self.doubtful: dict[Key, Connection] = {}
+        self.started = datetime.min.replace(tzinfo=UTC)
+
+    def take(self, file: str, about: Mapping[str, Any]) -> None:
+        at = datetime.fromisoformat(about["at"])
+        if about["what"] == "start":
+            self._give_up()
+            self.started, self.doubtful, self.open = at, self.open, {}
+        elif about.get("translated") == self.public:
+            self._connection(file, about, at)
+
+    def _connection(self, file: str, about: Mapping[str, Any], at: datetime) -> None:
+        key = tuple(about[part] for part in PARTS)
+        begin = at if about["what"] == "begin" else None
+        ends = (about["protocol"], about["source"], about["translated"], about["destination"])
+        known = (
+            self.open.pop(key, None)
+            or self.doubtful.pop(key, None)
+            or Connection(file, about["n"], *ends, begin)
+        )
+        if about["what"] == "end":
+            sent, received = about.get("bytes", (None, None))
+            self.done.append(replace(known, end=at, sent=sent, received=received))
+        else:
+            self.open[key] = known
+
+    def _give_up(self) -> None:
+        self.done += [replace(one, end=self.started) for one in self.doubtful.values()]
+
+    def all(self) -> list[Connection]:
+        self._give_up()
+        return [*self.done, *self.open.values()]
+
+
+def _owner(about: Mapping[str, Any]) -> _Owner:
+    when = datetime.fromisoformat(about["at"])
+    return _Owner(when, about["address"], about["mac"], about["name"])
+
+
+def _overlaps(one: Connection, at: datetime, within: timedelta) -> bool:
+    begun = one.begin is None or one.begin <= at + within
+    return begun and (one.end is None or one.end >= at - within)
+
+
+def _owned(one: Connection, owners: list[_Owner], at: datetime) -> Connection:
+    """Add who had the internal address: the last told before ``at``, or else the first after."""
+    mine = [owner for owner in owners if owner.address == one.address]
+    if not mine:
+        return one
+    owner = next((owner for owner in reversed(mine) if owner.when <= at), mine[0])
+    return replace(one, mac=owner.mac, name=owner.name)
