@@ -153,3 +153,30 @@ def test_the_towns_own_policy_lets_the_workstation_in(town, gateway):
     text = nft(ruleset(town.hosts[gateway].vars))
     chain = parts(text.splitlines())["nftables chain input-admin-everywhere"]
     assert re.search(r"^ip saddr 10\.20\.1\.100 .*dport \{ 22, .*accept$", chain, re.MULTILINE)
+
+
+@pytest.mark.parametrize(
+    ("rule", "program", "refused"),
+    [
+        ({}, {}, False),
+        ({"from": ["internet"], "to": ["sunucu"]}, {}, True),
+        ({"from": ["2001:db8:9::/48"], "to": ["ofis"]}, {}, True),
+        ({"from": ["internet"], "to": ["dmz", "ofis"]}, {}, True),
+        ({"from": ["internet"], "to": ["dmz"]}, {}, False),
+        ({"services": ["db"], "from": ["internet"], "to": ["dmz"]}, {}, True),
+        ({}, {"to": "db-merkez"}, True),
+        ({}, {"to": "pc-merkez", "port": 8443}, True),
+        ({}, {"to": "web-merkez"}, False),
+    ],
+)
+def test_no_plan_opens_a_database_to_the_wan(town, rule, program, refused):
+    """The lab's town.yml refuses what would; and nothing that it has today."""
+    known = town.hosts["gw-merkez"].vars["firewall"]
+    policy = {**known, "services": {**known["services"], "db": {"tcp": [5432]}}}
+    policy["rules"] = [*known["rules"], *([{**RULE, **rule}] if rule else [])]
+    if program:
+        made = {"name": "x", "service": "web", "port": 9443, "owner": "x", "reason": "y"}
+        policy["published"] = [*known["published"], {**made, **program, "port": 9443}]
+    when = next(r["when"] for r in town.settings["approval"]["rules"] if "refuse" in r)
+    lines = nft(rendered(town, policy)).splitlines()
+    assert any(re.search(when["adds"], line) for line in lines) is refused
