@@ -27,9 +27,7 @@ def spans(runs: Iterable[tuple[int, int]]) -> Spans:
 
 def meet(one: Spans, other: Spans) -> Spans:
     """Return what is in both."""
-    return spans(
-        (max(a, c), min(b, d)) for a, b in one for c, d in other if max(a, c) <= min(b, d)
-    )
+    return spans((max(a, c), min(b, d)) for a, b in one for c, d in other if max(a, c) <= min(b, d))
 
 
 def less(one: Spans, other: Spans) -> Spans:

@@ -223,8 +223,10 @@ def _place(directory: Path, path: Sequence[str | int]) -> tuple[str, int]:
         text = file.read_text(encoding="utf-8")
         if "firewall:" in text:
             node = yaml.compose(text, yaml.SafeLoader)
-            if isinstance(node, yaml.MappingNode) and line_in(node, path[:1]) and any(
-                key.value == path[0] for key, _value in node.value
+            if (
+                isinstance(node, yaml.MappingNode)
+                and line_in(node, path[:1])
+                and any(key.value == path[0] for key, _value in node.value)
             ):
                 return relative(str(file)), line_in(node, [*path, "name"])
     return relative(str(directory)), 0

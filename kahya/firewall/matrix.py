@@ -88,9 +88,7 @@ class Matrix:
         today: ISO 8601; rules past their last day no longer count.
     """
 
-    def __init__(
-        self, policy: Policy, hosts: Mapping[str, Mapping[str, Any]], today: str
-    ) -> None:
+    def __init__(self, policy: Policy, hosts: Mapping[str, Mapping[str, Any]], today: str) -> None:
         self.policy, self.hosts, self.today = policy, hosts, today
         self.gateways = {name: v for name, v in hosts.items() if "interfaces" in v}
 
