@@ -12,8 +12,8 @@ from typing import Any, Literal
 import yaml
 
 from kahya.firewall.boxes import Box, Spans, less, meet, remains, size, spans
-from kahya.firewall.networks import WAN, Networks, Places, addresses_of
-from kahya.firewall.policy import Policy, ResolvedRule, Service, resolve
+from kahya.firewall.networks import WAN, Networks, Places, addresses_of, within
+from kahya.firewall.policy import Atlas, Policy, ResolvedRule, Service, resolve
 from kahya.i18n import _
 from kahya.inventory_check import Problem, line_in, relative
 from kahya.model import Town
@@ -59,7 +59,7 @@ def limits() -> dict[str, Any]:
 def examine(policy: Policy, town: Town, today: date) -> list[Remark]:
     """Return everything to correct in the rules of ``policy``, in their order."""
     rules = resolve(policy, town)
-    inner = _segments(town)
+    inner, atlas = _segments(town), Atlas(policy, Places.of_town(town))
     remarks = []
     in_force: list[_Rule] = []
     for number, resolved in enumerate(rules):
@@ -67,7 +67,8 @@ def examine(policy: Policy, town: Town, today: date) -> list[Remark]:
         part = "published" if published else "rules"
         index = number - len(policy.rules) if published else number
         rule = _Rule(resolved, {v: _box(resolved, v) for v in VERSIONS})
-        found = [*_ending(resolved, today), *_useless(rule, in_force, inner), *_too_wide(rule)]
+        useless = _hidden(resolved, atlas) or _useless(rule, in_force, inner)
+        found = [*_ending(resolved, today), *useless, *_too_wide(rule)]
         remarks += [
             Remark(_problem(town, [part, index], resolved.name, what, remedy), level)
             for level, what, remedy in found
@@ -88,6 +89,16 @@ def _ending(rule: ResolvedRule, today: date) -> Iterator[Found]:
         yield "error", _("ended on {until}").format(until=rule.until), remedy
     elif rule.until and date.fromisoformat(rule.until) <= soon:
         yield "warning", _("ends on {until}").format(until=rule.until), remedy
+
+
+def _hidden(rule: ResolvedRule, atlas: Atlas) -> list[Found]:
+    """Find out whether strangers alone are let to addresses that they can't see."""
+    town_too = within(rule.sources, atlas.town)
+    seen = within(rule.destinations, atlas.places.carrier)
+    if not rule.inbound or rule.published or town_too or seen:
+        return []
+    text = _("never matches: from the internet only the gateways' outer addresses can be seen")
+    return [("error", text, _("the program under published"))]
 
 
 def _useless(

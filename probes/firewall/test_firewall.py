@@ -1,9 +1,15 @@
 """From the carrier's side nothing is open, and no way leads past the tunnels."""
 
+from datetime import date
 from ipaddress import ip_network
 
 import pytest
 
+from kahya.firewall.matrix import Matrix
+from kahya.firewall.policy import parse
+from probes.firewall import packets
+
+SHOWN = 6  # rows of a table
 PORTS = (22, 53, 80, 123, 179, 443, 2601, 3142, 5432, 8080)
 WAIT_SECONDS = 2
 
@@ -53,6 +59,29 @@ def test_no_way_out_in_the_open(host):
     chain = host.check_output("nft -s list chain inet kahya forward")
     assert "policy drop" in chain
     assert 'drop comment "would leave in the open"' in chain
+
+
+@pytest.fixture(scope="session")
+def seen(town):
+    """Every connection of the policy's matrix between hosts that can be logged in to, as seen."""
+    hosts = {**town["hosts"], **town["outside"]}
+    policy = next(v["firewall"] for v in hosts.values() if "firewall" in v)
+    matrix = Matrix(parse(policy), hosts, date.today().isoformat())  # noqa: DTZ011 - as rules end
+    linux = [n for n, v in town["hosts"].items() if "linux" in v["group_names"]]
+    ends = [name for name in (*linux, *town["outside"]) if name not in matrix.gateways]
+    gateways = packets.ends(matrix, list(matrix.gateways))
+    tried = list(packets.flows(matrix, packets.ends(matrix, ends), gateways))
+    return packets.probe(tried, lambda name: ["ssh", "-F", town["ssh_config"], name, "sudo", "-n"])
+
+
+def test_matrix(seen, vars):
+    """real packets from here, or from outside to here, do as the policy says"""
+    own = vars["inventory_hostname"]
+    mine = [one for one in seen if own == (one.flow.source.gateway or one.flow.to.gateway)]
+    wrong = [one for one in mine if not one.right]
+    if wrong or not mine:
+        text = f"{len(wrong)} of {len(mine)} connections deviate from the policy:\n"
+        pytest.fail(text + packets.table(wrong[:SHOWN]))
 
 
 def test_inside_still_works(host, vars):

@@ -1,4 +1,4 @@
-"""A town of network namespaces on this machine: hosts, gateways with their rules, tunnels as wires."""
+"""A town of network namespaces here: hosts, gateways with their rules, tunnels as wires."""
 
 import subprocess
 import uuid

@@ -1,4 +1,4 @@
-"""What is rendered says what the policy says, for any policy; whatever is changed in it is found."""
+"""What is rendered says what the policy says, whatever it is; any change of it is found."""
 
 import re
 from copy import deepcopy
