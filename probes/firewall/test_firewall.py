@@ -65,7 +65,9 @@ def test_no_way_out_in_the_open(host):
 def seen(town):
     """Every connection of the policy's matrix between hosts that can be logged in to, as seen."""
     hosts = {**town["hosts"], **town["outside"]}
-    policy = next(v["firewall"] for v in hosts.values() if "firewall" in v)
+    policy = next((v["firewall"] for v in hosts.values() if "firewall" in v), None)
+    if policy is None:
+        pytest.skip("the town has no policy")
     matrix = Matrix(parse(policy), hosts, date.today().isoformat())  # noqa: DTZ011 - as rules end
     linux = [n for n, v in town["hosts"].items() if "linux" in v["group_names"]]
     ends = [name for name in (*linux, *town["outside"]) if name not in matrix.gateways]

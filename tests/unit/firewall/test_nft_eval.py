@@ -66,16 +66,8 @@ def test_translations_and_the_order_of_chains():
         }""")
     knocks = frozenset({Knock("tcp", 8443), Knock("tcp", 25), Knock("tcp", 80)})
     start = replace(packet(source="192.0.2.1", to="198.51.100.1", enters="wan0"), knocks=knocks)
-<<<<<<< HEAD
-    seen = {
-        (str(p.to), k.port, k.tried, p.dnat)
-        for p in rules.run("prerouting", start)
-        for k in p.knocks
-    }
-=======
     passed = rules.run("prerouting", start)
     seen = {(str(p.to), k.port, k.tried, p.dnat) for p in passed for k in p.knocks}
->>>>>>> dfb86ff (Firewall: docs on proving, Turkish, the lab's policy without a rule that never matches)
     assert seen == {
         ("10.0.2.7", 443, 8443, True),
         ("198.51.100.1", 25, 0, False),
