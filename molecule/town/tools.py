@@ -15,6 +15,7 @@ PACKAGES = {
     "git": "git",
     "ip": "iproute2",
     "mmdebstrap": "mmdebstrap",
+    "nft": "nftables",
     "nsenter": "util-linux",
     "podman": "podman",
     "runc": "runc",
