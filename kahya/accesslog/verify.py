@@ -170,7 +170,7 @@ def _step(
     if one.n <= n:
         text = _("record {n} stands after record {last}: moved, or put in twice")
         yield Finding(file.name, one.line, text.format(n=one.n, last=n))
-    elif gone := _gaps(n, one.n, there):
+    elif one.n > n + 1 and (gone := _gaps(n, one.n, there)):
         text = _("missing before it: record {numbers}").format(numbers=gone)
         yield Finding(file.name, one.line, text)
     elif one.n == n + 1 and one.prev != mark and not blamed:
