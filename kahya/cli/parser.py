@@ -6,8 +6,16 @@ import argparse
 from collections.abc import Sequence
 
 from kahya.cli import (
-    accesslog, approval, backup, change, devices, estate, feeds, firewall, history,
-)  # fmt: skip
+    accesslog,
+    approval,
+    backup,
+    change,
+    devices,
+    estate,
+    feeds,
+    firewall,
+    history,
+)
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
 

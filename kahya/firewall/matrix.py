@@ -234,11 +234,26 @@ class Matrix:
         """Return whether no rule can help.
 
         From outside only the outer addresses are there, and nothing that is for another gateway
-        leaves by the carrier's network in the open.
+        leaves by the carrier's network in the open: what the VPN doesn't route stays in its
+        building.
         """
         if source.zone == INTERNET:
             return to.address not in self.outer
-        return to.address in self.outer and source.gateway != to.gateway
+        if not to.gateway or source.gateway == to.gateway:
+            return False
+        return to.address in self.outer or not (self._routed(source) and self._routed(to))
+
+    @cache  # noqa: B019
+    def _routed(self, spot: Spot) -> bool:
+        """Return whether the other buildings know the way to it (vpn_zones)."""
+        about = self.gateways[spot.gateway]
+        near = (
+            interface["zone"]
+            for interface in about["interfaces"].values()
+            if any(spot.address in address.network for address in addresses_of(interface))
+        )
+        zone = next(near, "")
+        return zone in about.get("vpn_zones", [zone])
 
     @cached_property
     def outer(self) -> frozenset[Address]:
@@ -279,8 +294,10 @@ class Matrix:
         spot = self.spot(to)
         if spot.gateway == gateway:
             return spot.interface
+        if to in self.outer or (spot.gateway and not self._routed(spot)):
+            return self.carrier(gateway)
         names = (t["name"] for t in self._tunnels(gateway) if t["peer_host"] == spot.gateway)
-        return self.carrier(gateway) if to in self.outer else next(names, self.carrier(gateway))
+        return next(names, self.carrier(gateway))
 
     def beyond(self, gateway: str, leaves: str) -> tuple[str, str] | None:
         """Return the gateway at the other end of a tunnel, and its interface there."""
