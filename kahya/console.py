@@ -41,6 +41,8 @@ HIDDEN = {
 }  # fmt: skip
 COLOURS = {"+": "green", "-": "red", "@": "cyan"}
 
+DETAIL_LINES = 20  # of what a check that failed has to say
+
 
 def say(text: str) -> None:
     """Print a line for the reader."""
@@ -306,7 +308,8 @@ def probes(results: Sequence[ProbeResult], *, failed_only: bool = False) -> None
             )
         )
         if item.status != "passed" and item.detail:
-            OUT.print(Text("         " + item.detail.splitlines()[0], "dim"))
+            for line in item.detail.splitlines()[:DETAIL_LINES]:
+                OUT.print(Text("         " + line, "dim"))
     passed = sum(item.status == "passed" for item in results)
     say(_("{passed} of {count} checks passed.").format(passed=passed, count=len(results)))
 

@@ -13,7 +13,7 @@ from kahya.i18n import N_
 from kahya.model import Host, ProbeResult, System, Town
 from kahya.redact import redact
 
-DETAIL_LENGTH = 600  # characters
+DETAIL_LENGTH = 2000
 TIMEOUT_SECONDS = 300
 COMPLETE = (0, 1)  # pytest's exit codes: all passed, some failed
 
