@@ -30,9 +30,10 @@ def _forget() -> None:
     """Remove this user's folders that processes left behind when they were killed."""
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         try:
+            if folder.lstat().st_uid != os.getuid():  # what another put there may be anything
+                continue
             with (folder / IN_USE).open() as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                if folder.lstat().st_uid == os.getuid():
-                    shutil.rmtree(folder)
-        except OSError:  # in use, just begun, or another user's
+                shutil.rmtree(folder)
+        except OSError:  # in use, or just begun
             continue

@@ -1,5 +1,7 @@
 """The packet filter, chain by chain: what is loaded and what will be loaded at boot."""
 
+import gzip
+from base64 import b64encode
 from collections.abc import Iterator
 from io import StringIO
 from typing import Any
@@ -34,10 +36,12 @@ class Ruleset(FactBase):
     default = dict
 
     def command(self, text: str) -> StringCommand:
+        # Packed, for a shell takes no word of more than 128 KiB.
+        packed = b64encode(gzip.compress(text.encode(), mtime=0)).decode()
         return StringCommand(
             "command -v nft >/dev/null || exit 0; nft -sp list ruleset &&",
-            f"echo '{MIDDLE}' &&",
-            "printf %s", QuoteString(text), "| unshare -n sh -c", QuoteString(NORMAL_FORM),
+            f"echo '{MIDDLE}' && echo {packed} | base64 -d | gunzip |",
+            "unshare -n sh -c", QuoteString(NORMAL_FORM),
         )  # fmt: skip
 
     def process(self, output: list[str]) -> dict[str, list[str]]:

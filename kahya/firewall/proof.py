@@ -80,7 +80,9 @@ def _travel(
 
 
 def _pass(packet: Packet, gateway: str, matrix: Matrix, rules: Ruleset) -> Iterator[Packet]:
-    """Send a packet through one gateway, and the answer back."""
+    """Send a packet through one gateway, and the answer back, by the way that it came."""
+    if matrix.route(gateway, packet.source) != packet.enters:
+        return
     for found in rules.run("prerouting", packet):
         if matrix.own.get(found.to) == gateway:
             passed, back = rules.run("input", found), "output"

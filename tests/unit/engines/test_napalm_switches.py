@@ -165,7 +165,7 @@ def test_confirming_is_tried_again_when_the_connection_breaks_off(switch, monkey
 
 
 def test_what_the_device_did_not_save_is_not_called_applied(switch):
-    plan = another(switch)
+    plan = another(switch, "Never saved")  # nor by a test before
     words = "startup-config file open failed (No space left on device)\n"
     deaf = {"fault": "say", "command": "^write", "text": words}
     switch.at_commit = lambda: switch.device.faults(deaf)

@@ -75,8 +75,9 @@ class Namespaces:
                 self.on(name, f"ip address add {address} dev {end['name']}")
         for name, end, peer, way in ((one, here, other, there), (other, there, one, here)):
             via = {address.version: address.ip for address in _ends(way)}
-            for port in self.matrix.gateways[peer]["interfaces"].values():
-                for address in addresses_of(port) if port["zone"] != WAN else ():
+            about = self.matrix.gateways[peer]
+            for port in about["interfaces"].values():
+                for address in addresses_of(port) if port["zone"] in about["vpn_zones"] else ():
                     route = f"{address.network} via {via[address.version]} dev {end['name']}"
                     self.on(name, f"ip route add {route}")
 

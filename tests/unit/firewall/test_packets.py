@@ -61,15 +61,15 @@ def test_packets_do_as_the_policy_says(tried, world):
 
 
 def test_a_rule_too_many_is_found(tried, world, town):
-    rule = "inet kahya forward ip saddr 10.20.102.0/24 ip daddr 10.20.1.10 tcp dport 5432 accept"
-    for gateway in ("gw-fen", "gw-merkez"):
+    rule = "inet kahya forward ip saddr 10.20.43.0/24 ip daddr 10.20.1.10 tcp dport 5432 accept"
+    for gateway in ("gw-itfaiye", "gw-merkez"):
         world.on(gateway, f"PATH=$PATH:/usr/sbin; nft insert rule {rule}")
     try:
-        rows = {seen.row for seen in wrong(of(tried, "misafir-fen"), world)}
+        rows = {seen.row for seen in wrong(of(tried, "kamera-itfaiye"), world)}
     finally:
         world.load(review.rulesets(town))
     assert rows == {
-        ("misafir-fen (misafir)", "db-merkez (sunucu)", "postgresql (tcp/5432)", "IPv4",
+        ("kamera-itfaiye (kamera)", "db-merkez (sunucu)", "postgresql (tcp/5432)", "IPv4",
          "dropped", "by db-merkez"),
     }  # fmt: skip
 
