@@ -23,7 +23,7 @@ from kahya.drift import (
 )
 from kahya.errors import KahyaError
 from kahya.finding import RESTORED, Finding, Look
-from kahya.inventory import load, project_root
+from kahya.inventory import list_store, load, project_root
 from kahya.journal import Entry, Journal
 from kahya.model import HostPlan, Plan, Town
 
@@ -86,7 +86,7 @@ def _before(
 def _town(town: Town, files: Path) -> Town:
     """Return the same town as ``files`` have it."""
     directory = Path(town.directory).resolve()
-    then = load(files / directory.relative_to(project_root(directory)), past=True)
+    then = load(files / directory.relative_to(project_root(directory)), past=list_store(town))
     # An engine looks for roles and deploys from where we stand: in today's checkout.
     systems = (replace(system, source=str(files / system.source)) for system in then.systems)
     return replace(then, systems=tuple(systems))

@@ -8,6 +8,7 @@ from typing import Any
 
 from kahya import approvers
 from kahya.errors import InventoryError
+from kahya.feeds.store import Store
 from kahya.firewall.check import check_policy
 from kahya.firewall.networks import derive as derive_places
 from kahya.i18n import _
@@ -19,7 +20,7 @@ from kahya.inventory_check import (
     check_systems,
     check_waivers,
 )
-from kahya.inventory_feeds import check_feeds, resolve_lists
+from kahya.inventory_feeds import check_feeds, resolve_lists, store
 from kahya.inventory_network import check_network
 from kahya.inventory_reader import RawHost, RawInventory, longest_first, plain, read
 from kahya.inventory_zones import check_zones
@@ -30,12 +31,13 @@ from kahya.topology import derive
 CONFIRM_SECONDS = 45
 
 
-def load(directory: Path, *, past: bool = False, lists: bool = True) -> Town:
+def load(directory: Path, *, past: Store | None = None, lists: bool = True) -> Town:
     """Read the town in ``directory`` (such as inventories/lab); systems.yml lies two levels up.
 
     Args:
         directory: the town.
-        past: it is read only to know what was meant then, so nobody has to be able to approve it.
+        past: it is read only to know what was meant then, so nobody has to be able to approve it,
+            and its block lists are in this store, the one of today.
         lists: find the block lists; False for whoever is about to make others.
 
     Raises:
@@ -49,7 +51,7 @@ def load(directory: Path, *, past: bool = False, lists: bool = True) -> Town:
 
 
 def examine(
-    directory: Path, *, past: bool = False, lists: bool = True
+    directory: Path, *, past: Store | None = None, lists: bool = True
 ) -> tuple[Town | None, list[Problem]]:
     """Read the town and return it, or None with every problem found; see ``load``.
 
@@ -74,7 +76,8 @@ def examine(
     problems += more
     if not problems:
         about = {**about, "feeds": feeds} if feeds else about
-        problems += resolve_lists(raw, feeds, _state(root, about["town"]["id"])) if lists else []
+        kept = past or store(feeds or {}, _state(root, about["town"]["id"]))
+        problems += resolve_lists(raw, feeds, kept) if lists else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
     problems += _check_approval(directory, rules, systems, raw)
@@ -125,6 +128,11 @@ def state_folder(town: Town) -> Path:
     folder = _state(project_root(Path(town.directory)), town.name)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     return folder
+
+
+def list_store(town: Town) -> Store:
+    """Return where the block lists of ``town`` are kept."""
+    return store(town.settings.get("feeds", {}), state_folder(town))
 
 
 def _state(root: Path, town: str) -> Path:

@@ -68,7 +68,7 @@ def store(settings: Mapping[str, Any], state: Path) -> Store:
 
 
 def resolve_lists(
-    raw: RawInventory, settings: Mapping[str, Any] | None, state: Path
+    raw: RawInventory, settings: Mapping[str, Any] | None, kept: Store
 ) -> list[Problem]:
     """Put in place of each host's ``lists``, the name of a snapshot, what that is.
 
@@ -80,7 +80,6 @@ def resolve_lists(
         if "lists" not in host.vars:
             continue
         try:
-            kept = store(settings or {}, state)
             snapshot = kept.snapshot(host.vars["lists"])
         except FeedError as error:
             problems.append(at(host, ["lists"], str(error), _("the output of kahya feeds build")))

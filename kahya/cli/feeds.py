@@ -14,8 +14,8 @@ from kahya.feeds import build as make
 from kahya.feeds.guard import own_networks
 from kahya.feeds.store import Snapshot, Store
 from kahya.i18n import _
-from kahya.inventory import load, state_folder
-from kahya.inventory_feeds import POINTER, pointed, store, write_pointer
+from kahya.inventory import list_store, load
+from kahya.inventory_feeds import POINTER, pointed, write_pointer
 from kahya.model import Town
 
 
@@ -94,7 +94,7 @@ def _open(args: argparse.Namespace) -> tuple[Town, Mapping[str, Any], Store]:
         raise FeedError(
             _("the town has no feeds.yml"), _("Write one beside town.yml; see docs/filter.md.")
         )
-    return town, settings, store(settings, state_folder(town))
+    return town, settings, list_store(town)
 
 
 def _propose(town: Town, snapshot: Snapshot, args: argparse.Namespace) -> None:

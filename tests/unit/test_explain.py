@@ -7,11 +7,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import yaml
 
 from kahya import workflow
 from kahya.checkout import commit
+from kahya.feeds.build import build
+from kahya.feeds.store import Store
 from kahya.finding import NEVER, RESTORED, UNCOMPARED
 from kahya.inventory import load
+from kahya.inventory_feeds import write_pointer
 from kahya.journal import Journal
 from kahya.model import Change, HostPlan
 from kahya.scope import scope
@@ -227,6 +231,22 @@ def test_what_was_applied_before_there_were_approvers_can_still_be_compared(esta
     estate.save()
     estate.reality["pc-fen"]["motd"] = "hacked"
     assert estate.look("pc-fen")[0] == {("pc-fen", "motd"): ("drift", "")}
+
+
+def test_block_lists_of_then_are_in_the_store_of_today(estate):
+    directory = estate.root / "inventories/lab"
+    file, settings = directory / "feeds.yml", {"own": ["ornek.bel.tr"], "feeds": {}}
+    then, today = Store(estate.root / ".kahya/ornek/feeds"), estate.root.parent / "store"
+    file.write_text(yaml.safe_dump(settings), encoding="utf-8")
+    write_pointer(directory, build(settings, then).id)
+    estate.applied(estate.save(), "pc-fen")
+    then.folder.rename(today)
+    file.write_text(yaml.safe_dump({**settings, "store": str(today)}), encoding="utf-8")
+    estate.save()
+    estate.reality["pc-fen"]["motd"] = "hacked"
+    kinds, look = estate.look("pc-fen")
+    assert look.doubts == ()
+    assert kinds == {("pc-fen", "motd"): ("drift", "")}
 
 
 def test_waivers_of_the_inventory_are_used(estate):
