@@ -74,9 +74,10 @@ def named(line: bytes) -> tuple[bytes, bytes] | None:
         text = line.decode()
     except UnicodeDecodeError:
         text = line.decode("latin-1")  # UT1 has some
+    text = text.partition("#")[0].rstrip()
     if (whole := network(text)) is not None:
         return (text.encode(), b"") if _blockable(whole) else None
-    parts = URL.fullmatch(text.partition("#")[0])
+    parts = URL.fullmatch(text)
     host = _host(parts["host"]) if parts else None
     if not parts or host is None:
         return None

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import tarfile
 import time
-import urllib.error
 import urllib.request
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -79,14 +81,14 @@ def download(feed: Feed) -> bytes:
     end, size, parts = time.monotonic() + feed.limits.seconds, 0, []
     try:
         with urllib.request.urlopen(feed.url, timeout=feed.limits.seconds) as answer:  # noqa: S310
-            while part := answer.read(CHUNK):
+            while part := answer.read1(CHUNK):  # what is there: read() would wait for a whole chunk
                 size += len(part)
                 _bounded(feed, size)
                 parts.append(part)
                 if time.monotonic() > end:
                     raise TimeoutError(_("not within {n} s").format(n=feed.limits.seconds))
             promised = int(answer.headers.get("Content-Length", size))
-    except (OSError, ValueError) as error:  # urllib's own are OSErrors
+    except (OSError, ValueError, HTTPException) as error:  # urllib's own are OSErrors
         raise _error(feed, f"{feed.url}: {error}") from error
     if size != promised:
         raise _error(feed, _("{url} broke off").format(url=feed.url))
@@ -108,7 +110,7 @@ def parse(feed: Feed, raw: bytes) -> dict[str, Entries]:
             size += len(data)
             _bounded(feed, size)
             texts.setdefault(category, []).append(data)
-    except (tarfile.TarError, OSError, EOFError) as error:
+    except (tarfile.TarError, OSError, EOFError, ValueError, zlib.error) as error:
         raise _error(feed, _("is no archive: {error}").format(error=error)) from error
     if missing := [name for name in feed.categories if name not in texts]:
         raise _error(feed, _("it has no {names}").format(names=", ".join(missing)))
@@ -116,8 +118,15 @@ def parse(feed: Feed, raw: bytes) -> dict[str, Entries]:
 
 
 def _members(feed: Feed, raw: bytes) -> Iterator[tuple[str, bytes]]:
-    """Yield category and text of the files that are asked for, each no longer than allowed."""
-    with tarfile.open(fileobj=io.BytesIO(raw), mode="r:*") as archive:
+    """Yield category and text of the files that are asked for.
+
+    What is unpacked counts before tarfile looks at it: it would unpack all, asked for or not.
+    """
+    limit = feed.limits.megabytes * MEGABYTE
+    with gzip.GzipFile(fileobj=io.BytesIO(raw)) as packed:
+        unpacked = packed.read(limit + 1)
+    _bounded(feed, len(unpacked))
+    with tarfile.open(fileobj=io.BytesIO(unpacked), mode="r:") as archive:
         for member in archive:
             *_folders, category, name = ("", "", *Path(member.name).parts)
             wanted = member.isfile() and name in UT1 and category in feed.categories

@@ -3,6 +3,7 @@
 import io
 import json
 import tarfile
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 
@@ -84,6 +85,22 @@ def test_a_category_that_is_gone_and_what_is_no_archive_are_refused(feeds):
     assert "is no archive" in feeds.fetch()[1][0]
 
 
+@pytest.mark.parametrize("member", ["games/domains", "adult/domains"])
+def test_an_archive_that_unpacks_to_too_much_is_refused(feeds, member):
+    feeds.ut1({member: "a.example\n" * 200_000, "adult/urls": "b.example/x"}, ["adult"])
+    feeds.settings["feeds"]["ut1"]["limits"] = {"megabytes": 1}
+    assert (feeds.folder / "ut1").stat().st_size < 100_000
+    assert "larger than 1 MB" in feeds.fetch()[1][0]
+
+
+def test_an_archive_that_is_damaged_inside_is_refused(feeds):
+    feeds.ut1({"adult/domains": "".join(f"{n * n}.example\n" for n in range(9999))}, ["adult"])
+    file = feeds.folder / "ut1"
+    raw = file.read_bytes()
+    file.write_bytes(raw[:9999] + bytes(99) + raw[10098:])
+    assert "is no archive" in feeds.fetch()[1][0]
+
+
 def test_what_is_allowed_is_in_no_list_and_is_a_list_itself(feeds):
     feeds.settings |= {"allow": ["ok.example"], "block": ["x.ok.example", "bad.example"]}
     feeds.usom(["www.ok.example", "ok.example/x", "c.example"])
@@ -152,19 +169,26 @@ def test_a_store_that_was_altered_is_found_out(feeds):
         build(feeds.settings, feeds.store)
 
 
+ENDLESS = {"/endless": 65536, "/drip": 1}
+
+
 class Mirror(BaseHTTPRequestHandler):
-    """Answers /list whole, /cut with less than it promises, /slow never to its end."""
+    """Answers /list whole, /cut with less than it promises, /endless and /drip never to the end."""
 
     def do_GET(self):
+        if self.path == "/nonsense":
+            self.wfile.write(b"SSH-2.0-nonsense\r\n")
+            return
         self.send_response(200 if self.path != "/gone" else 404)
         text = b"a.example\n"
-        if self.path != "/endless":
+        if self.path not in ENDLESS:
             self.send_header("Content-Length", str(len(text) + (self.path == "/cut")))
         self.end_headers()
         self.wfile.write(text)
-        while self.path == "/endless":
+        while self.path in ENDLESS:
             try:
-                self.wfile.write(b"x" * 65536)
+                self.wfile.write(b"x" * ENDLESS[self.path])
+                time.sleep(0.05 * (self.path == "/drip"))
             except OSError:
                 return
 
@@ -182,13 +206,16 @@ def mirror():
 
 @pytest.mark.parametrize(
     ("path", "words"),
-    [("/list", ""), ("/cut", "broke off"), ("/gone", "404"), ("/endless", "larger than 1 MB")],
-)
+    [("/list", ""), ("/cut", "broke off"), ("/gone", "404"), ("/endless", "larger than 1 MB"),
+     ("/drip", "not within 2 s"), ("/nonsense", "SSH-2.0")],
+)  # fmt: skip
 def test_a_mirror_that_answers_wrong_is_refused(feeds, mirror, path, words):
     feeds.settings["feeds"]["usom"] = {
-        "format": "usom", "url": mirror + path, "limits": {"megabytes": 1, "seconds": 60},
+        "format": "usom", "url": mirror + path, "limits": {"megabytes": 1, "seconds": 2 if path == "/drip" else 60},
     }  # fmt: skip
+    feeds.ut1({"adult/domains": "a.example\n"}, ["adult"])  # comes after it
     snapshot, refused = feeds.fetch()
     assert ("domains/usom" in snapshot.lists) == (not words)
+    assert "domains/adult" in snapshot.lists
     assert words in "".join(refused)
     assert bool(refused) == bool(words)
