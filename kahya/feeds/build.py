@@ -66,9 +66,8 @@ def build(settings: Mapping[str, Any], store: Store) -> Snapshot:
     named: dict[str, Entries] = {BLOCK: block}
     sources = {}
     for feed in feeds(settings):
-        if (about := store.source(feed.name)) is not None:
-            named |= parse(feed, store.raw(feed.name))
-            sources[feed.name] = about
+        sources[feed.name], raw = store.taken(feed.name)
+        named |= parse(feed, raw)
     lists = {name: without_allowed(entries, allow) for name, entries in named.items()}
     kept = {
         f"{kind}/{name}": store.keep_list(lines)

@@ -1,6 +1,6 @@
 """Where lists are kept: each under the digest of its text, so that whoever names it gets just that.
 
-sources/<feed>         the feed as it was taken last, and beside it (.json) from where and when
+sources/<feed>         the feed as it was taken last: a line of JSON, from where and when; its text
 lists/<sha256>         a list: sorted lines
 snapshots/<id>.json    the lists that belong together, and what they were made from
 """
@@ -68,37 +68,45 @@ class Store:
         self.folder = folder
 
     def keep_source(self, name: str, raw: bytes, about: Source) -> None:
-        """Keep a feed as it was taken."""
-        self._write(f"sources/{name}", raw)
-        self._write(f"sources/{name}.json", json.dumps(asdict(about)).encode())
+        """Keep a feed as it was taken, in one file: text and origin are always of one fetch."""
+        self._write(f"sources/{name}", json.dumps(asdict(about)).encode() + b"\n" + raw)
 
     def source(self, name: str) -> Source | None:
         """Return what is known of a feed as it was taken last, or None if it never was."""
-        path = self.folder / f"sources/{name}.json"
-        return Source(**json.loads(path.read_bytes())) if path.exists() else None
+        path = f"sources/{name}"
+        return self._about(path, self._read(path)) if (self.folder / path).exists() else None
 
-    def raw(self, name: str) -> bytes:
-        """Return a feed as it was taken last."""
-        about = self.source(name)
-        raw = self._read(f"sources/{name}")
-        if about is None or sha256(raw).hexdigest() != about.sha256:
-            raise self._error(f"sources/{name}")
-        return raw
+    def taken(self, name: str) -> tuple[Source, bytes]:
+        """Return what is known of a feed as it was taken last, and its text."""
+        path = f"sources/{name}"
+        data = self._read(path)
+        about, raw = self._about(path, data), data.partition(b"\n")[2]
+        if sha256(raw).hexdigest() != about.sha256:
+            raise self._error(path)
+        return about, raw
+
+    def _about(self, path: str, data: bytes) -> Source:
+        try:
+            return Source(**json.loads(data.partition(b"\n")[0]))
+        except (ValueError, TypeError) as error:
+            raise self._error(path) from error
 
     def keep_list(self, lines: Iterable[bytes]) -> tuple[str, int]:
         """Keep a list, and return its digest and how many lines it has."""
         ordered = sorted(lines)
         text = b"".join(line + b"\n" for line in ordered)
         name = sha256(text).hexdigest()
-        if not (self.folder / "lists" / name).exists():
+        if not (self.path(name).is_file() and self.path(name).read_bytes() == text):
             self._write(f"lists/{name}", text)
         return name, len(ordered)
 
     def keep(self, snapshot: Snapshot) -> None:
         """Keep a snapshot, unless it is there: it was first made from what it says."""
-        path = f"snapshots/{snapshot.id}.json"
-        if not (self.folder / path).exists():
-            self._write(path, json.dumps(asdict(snapshot), indent=1).encode())
+        try:
+            self.snapshot(snapshot.id)
+        except FeedError:
+            data = json.dumps(asdict(snapshot), indent=1).encode()
+            self._write(f"snapshots/{snapshot.id}.json", data)
 
     def snapshot(self, name: str) -> Snapshot:
         """Return a snapshot, all of whose lists are there."""
@@ -132,7 +140,7 @@ class Store:
     def _error(self, path: str) -> FeedError:
         return FeedError(
             _("{path} is missing, or isn't what it was").format(path=self.folder / path),
-            _("Bring the store over from where it was made, or run kahya feeds fetch."),
+            _("Bring it over from where it was made, or remove it and run kahya feeds fetch."),
         )
 
     def _write(self, path: str, data: bytes) -> None:

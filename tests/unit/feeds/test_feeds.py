@@ -4,7 +4,9 @@ import io
 import json
 import tarfile
 import time
+from contextlib import nullcontext, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from threading import Thread
 
 import pytest
@@ -40,9 +42,12 @@ class Feeds:
         self.settings["feeds"]["ut1"] = about
 
     def fetch(self):
-        """Fetch all; return the snapshot and what was refused."""
+        """Fetch all; return the snapshot (None if a feed was never taken) and what was refused."""
         refused = fetch(self.settings, self.store, tuple(self.settings["feeds"]), OWN)
-        return build(self.settings, self.store), [str(error) for error in refused]
+        snapshot = None
+        with suppress(FeedError) if refused else nullcontext():
+            snapshot = build(self.settings, self.store)
+        return snapshot, [str(error) for error in refused]
 
     def lines(self, snapshot, name):
         digest, count = snapshot.lists[name]
@@ -134,7 +139,7 @@ def test_a_feed_with_what_is_the_towns_own_is_refused(feeds, line):
     feeds.usom([*many(100), line])
     snapshot, refused = feeds.fetch()
     assert "the town's own" in refused[0]
-    assert snapshot.lists == {}
+    assert snapshot is None
 
 
 @pytest.mark.parametrize("lines", [["<html>", "<body>Hata!</body>"], [], [*many(80), *["?"] * 3,
@@ -164,8 +169,49 @@ def test_a_store_that_was_altered_is_found_out(feeds):
     file.write_text(json.dumps(data | {"own": "0" * 64}))
     with pytest.raises(FeedError, match="isn't what it was"):
         feeds.store.snapshot(snapshot.id)
-    (feeds.store.folder / "sources/usom").write_text("evil.example")
-    with pytest.raises(FeedError, match="isn't what it was"):
+    source = feeds.store.folder / "sources/usom"
+    for altered in ("evil.example", source.read_text().replace("d3.example", "e3.example")):
+        source.write_text(altered)
+        with pytest.raises(FeedError, match="isn't what it was"):
+            build(feeds.settings, feeds.store)
+
+
+def test_what_was_altered_of_a_snapshot_is_written_anew(feeds):
+    feeds.usom(many(10))
+    snapshot, _ = feeds.fetch()
+    digest, _ = snapshot.lists["domains/usom"]
+    for file in (feeds.store.path(digest), feeds.store.folder / f"snapshots/{snapshot.id}.json"):
+        good = file.read_bytes()
+        file.write_bytes(b"{}")
+        assert build(feeds.settings, feeds.store).id == snapshot.id
+        assert file.read_bytes() == good
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+def test_a_fetch_that_is_killed_leaves_what_was_taken_whole(feeds, monkeypatch, nth):
+    feeds.usom(many(10))
+    feeds.fetch()
+    feeds.usom(many(11))
+    done = []
+
+    def replace(self, target, replace=Path.replace):
+        done.append(target)
+        if len(done) == nth:
+            raise KeyboardInterrupt
+        return replace(self, target)
+
+    with monkeypatch.context() as patch, suppress(KeyboardInterrupt):
+        patch.setattr(Path, "replace", replace)
+        fetch(feeds.settings, feeds.store, ("usom",), OWN)
+    source = build(feeds.settings, feeds.store).sources["usom"]
+    assert source.counts["domains/usom"] == (10 if nth == 1 else 11)
+
+
+def test_a_feed_that_was_never_taken_is_no_feed_without_entries(feeds):
+    feeds.usom(many(10))
+    feeds.fetch()
+    feeds.ut1({"adult/domains": "a.example"}, ["adult"])
+    with pytest.raises(FeedError, match="sources/ut1 is missing"):
         build(feeds.settings, feeds.store)
 
 
@@ -211,11 +257,12 @@ def mirror():
 )  # fmt: skip
 def test_a_mirror_that_answers_wrong_is_refused(feeds, mirror, path, words):
     feeds.settings["feeds"]["usom"] = {
-        "format": "usom", "url": mirror + path, "limits": {"megabytes": 1, "seconds": 2 if path == "/drip" else 60},
+        "format": "usom", "url": mirror + path,
+        "limits": {"megabytes": 1, "seconds": 2 if path == "/drip" else 60},
     }  # fmt: skip
     feeds.ut1({"adult/domains": "a.example\n"}, ["adult"])  # comes after it
     snapshot, refused = feeds.fetch()
-    assert ("domains/usom" in snapshot.lists) == (not words)
-    assert "domains/adult" in snapshot.lists
+    assert (snapshot is not None) == (not words)
+    assert feeds.store.source("ut1").counts["domains/adult"] == 1
     assert words in "".join(refused)
     assert bool(refused) == bool(words)
