@@ -28,8 +28,8 @@ class Lists(FactBase):
     def command(self, folder: str) -> StringCommand:
         quoted = QuoteString(folder)
         return StringCommand(
-            "test ! -d", quoted, "|| { cd", quoted, "&& find . -type f ! -name '*.new' |",
-            "LC_ALL=C sort | while read -r f; do",
+            "test ! -d", quoted, "|| { cd", quoted, "&& find . -type f",
+            "! -name '*.new' ! -name '*.new.gz' | LC_ALL=C sort | while read -r f; do",
             'echo "$(sha256sum <"$f" | cut -c1-64) $(wc -l <"$f") ${f#./}"; done; }',
         )  # fmt: skip
 
@@ -60,7 +60,8 @@ def present(name: str, sha256: str, count: int, store: str, folder: str = FOLDER
             "resource": f"list {name}",
             "action": "update" if was else "create",
             "before": _state(was, before) if was else "",
-            "after": "\n".join([_state(sha256, count), *_moved(store, was, sha256)]),
+            "after": _state(sha256, count),
+            "notes": _moved(store, was, sha256),  # not every controller has the list that was
         },
         back={"saves": (path,), "dumps": (), "steps": ()},
     )

@@ -22,7 +22,8 @@ def told(
     Args:
         commands: pyinfra commands, or text.
         meanings: one for each resource: ``resource``, ``action``, ``before`` and ``after`` (lines
-            of text, "" for absent), and if need be ``risk``.
+            of text, "" for absent), and if need be ``risk`` and ``notes`` (lines that are shown,
+            but are no part of the state).
         back: how it is undone, None for not at all: ``saves`` (paths), ``dumps`` (shell that puts
             other states into files of its folder) and ``steps`` (shell, run in that folder once
             the saved paths are back). With the risk ``cuts-path`` the steps must lead to whatever

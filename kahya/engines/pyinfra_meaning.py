@@ -28,13 +28,18 @@ INLINE = 200  # characters: longer states go into an effect as their digest
 
 @dataclass(frozen=True)
 class Meaning:
-    """One resource of a host before and after. ``before`` and ``after`` are lines of text."""
+    """One resource of a host before and after. ``before`` and ``after`` are lines of text.
+
+    ``notes`` are shown behind ``after``, but are no part of the state and so of the effect: what
+    can be told of it may depend on who looks.
+    """
 
     resource: str
     action: str
     before: str
     after: str
     risk: tuple[Risk, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -130,7 +135,8 @@ def meanings(host: Any, op: Operation, secrets: tuple[str, ...]) -> list[Meaning
 
 def diff(meaning: Meaning, secrets: tuple[str, ...]) -> str:
     """Return a unified diff without its header, or nothing but the new lines."""
-    before, after = (redact(t, secrets).splitlines() for t in (meaning.before, meaning.after))
+    shown = "\n".join([meaning.after, *meaning.notes])
+    before, after = (redact(t, secrets).splitlines() for t in (meaning.before, shown))
     return "\n".join(list(difflib.unified_diff(before, after, lineterm="", n=2))[2:])
 
 

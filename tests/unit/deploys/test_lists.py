@@ -72,6 +72,24 @@ def test_the_plan_pins_the_very_text(place):
     assert outcome.status == "refused"
 
 
+def test_a_change_is_the_same_to_a_controller_that_lacks_the_list_that_was(place):
+    place.apply(place.want(usom=many(100)))
+    (here,) = place.want(usom=many(101))
+    (place.store / here.changes[0].effect["before"].split()[1]).unlink()
+    (there,) = place.plan()
+    assert "+added 1: d100.example" in here.changes[0].diff
+    assert "not in the store" in there.changes[0].diff
+    assert here.changes[0].id == there.changes[0].id
+
+
+def test_an_upload_that_broke_off_is_no_list(place):
+    place.apply(place.want(usom=many(5)))
+    for name in ("usom.new", "usom.new.gz"):
+        (place.folder / "domains" / name).write_text("half")
+    (plan,) = place.plan()
+    assert plan.changes == ()
+
+
 def test_what_was_approved_arrives_and_then_nothing_is_left(place):
     place.apply(place.want(usom=many(50), adult={"a.example"}))
     assert (place.folder / "domains/adult").read_text() == "a.example\n"
