@@ -7,17 +7,20 @@ import re
 import shlex
 import subprocess
 import tarfile
+import tempfile
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
+from typing import IO
 
 from kahya.errors import KahyaError
 from kahya.i18n import _
 
 FOLDER = "/var/lib/accesslog"
 NAME = re.compile(r"(\d{6})-(\d{4}-\d\d-\d\d)\.(open|jsonl|jsonl\.gz|tsr)")
+GREW = 1  # tar's code where a file was written to while it was read
 Days = Callable[[date], bool]
 
 
@@ -89,16 +92,29 @@ def from_host(config: Path, host: str, days: Days = lambda _day: True) -> Iterat
     # Patterns, not names: meanwhile a file may have been closed or packed.
     names = " ".join(f"{stem}.[ojt]*" for stem in wanted)  # no half-made ones
     words = f"cd {FOLDER} && tar --ignore-failed-read --warning=none -cf - {names}"
-    with _open(config, host, words) as process:
+    with tempfile.TemporaryFile() as told, _open(config, host, words, told) as process:
         assert process.stdout  # noqa: S101 - for mypy
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            yield from _pairs(archive)
+        try:
+            with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
+                yield from _pairs(archive)
+            while process.stdout.read(1 << 16):  # tar fills its last block up
+                pass
+            wrong = ""
+        except tarfile.TarError as error:
+            wrong = str(error)
+        process.stdout.close()
+        code = process.wait()
+        if wrong or code not in {0, GREW}:
+            told.seek(0)
+            raise _unread(host, told.read() or wrong.encode() or b"ssh: %d" % code)
 
 
 def _pairs(archive: tarfile.TarFile) -> Iterator[LogFile]:
-    """Put each file and its seal together: they lie side by side."""
+    """Put each file and its seal together: they lie side by side, maybe with a torn line's rest."""
     name, text, seal = "", b"", None
     for member in archive:
+        if not NAME.fullmatch(member.name):
+            continue
         file = archive.extractfile(member)
         content = file.read() if file else b""
         if member.name.endswith(".tsr"):
@@ -121,21 +137,25 @@ def _file(name: str, content: bytes, seal: bytes | None) -> LogFile:
     return LogFile(name, content, seal)
 
 
-def _open(config: Path, host: str, words: str) -> subprocess.Popen[bytes]:
+def _open(config: Path, host: str, words: str, told: IO[bytes] | int) -> subprocess.Popen[bytes]:
     command = ["ssh", "-F", str(config), host, f"sudo -n sh -c {shlex.quote(words)}"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=told)
 
 
 def _ask(config: Path, host: str, words: str) -> bytes:
-    with _open(config, host, words) as process:
+    with _open(config, host, words, subprocess.PIPE) as process:
         out, err = process.communicate()
     if process.returncode:
-        reason = err.decode(errors="replace").strip()
-        raise AccessLogError(
-            _("{host}: its access log can't be read: {reason}").format(host=host, reason=reason),
-            _("kahya plan --system accesslog tells whether it is set up."),
-        )
+        raise _unread(host, err)
     return out
+
+
+def _unread(host: str, told: bytes) -> AccessLogError:
+    reason = told.decode(errors="replace").strip()
+    return AccessLogError(
+        _("{host}: its access log can't be read: {reason}").format(host=host, reason=reason),
+        _("kahya plan --system accesslog tells whether it is set up."),
+    )
 
 
 def lines(file: LogFile) -> list[bytes]:

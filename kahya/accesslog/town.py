@@ -83,7 +83,8 @@ def check(reach: Access, host: Host, since: date | None = None) -> Report:
     report = verify(files, reach.ca(host), keep, (seen[0], seen[1]) if seen else None, today)
     if not report.files:
         raise AccessLogError(_("{host}: its access log is empty").format(host=host.name))
-    if report.sound:
+    # A look that did not meet what is remembered can't vouch for what lies between.
+    if report.sound and (report.known or not seen):
         ready = memory.with_suffix(".new")
         ready.write_text(json.dumps(known | {host.name: [report.n, report.hash]}), "utf-8")
         ready.replace(memory)

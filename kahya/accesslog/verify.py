@@ -21,7 +21,12 @@ from kahya.i18n import _
 LINE = re.compile(rb'(\{"n":(\d{1,15}),.*,"prev":"([0-9a-f]{64})"),"hash":"([0-9a-f]{64})"\}')
 BEGINNING = "0" * 64
 SEALED_WITHIN = timedelta(days=2)
-STAMPED = re.compile(rb"^Time stamp: (.+)$", re.MULTILINE)
+# OpenSSL writes English months in any language; strptime reads those of the language set.
+STAMPED = re.compile(
+    rb"^Time stamp: ([A-Z][a-z]{2}) +(\d+) (\d+):(\d\d):(\d\d)(?:\.\d+)? (\d{4}) GMT$", re.MULTILINE
+)
+MONTHS = b"Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
+DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True)
@@ -42,7 +47,10 @@ class Finding:
 
 @dataclass
 class Report:
-    """What verifying came to. ``n`` and ``hash`` are those of the last record that is whole."""
+    """What verifying came to. ``n`` and ``hash`` are those of the last record that is whole.
+
+    ``known``: the record that an earlier look found last was met.
+    """
 
     findings: list[Finding] = field(default_factory=list)
     files: int = 0
@@ -97,6 +105,9 @@ def verify(
     if seen and report.n < seen[0]:
         text = _("the log ends before record {n}, which was there at the last look")
         report.findings.append(Finding(last.name if last else "–", 0, text.format(n=seen[0])))
+    elif seen and last and keep_days is not None and report.sound and not report.known:
+        text = _("the log begins after record {n}, which was there at the last look")
+        report.findings.append(Finding(last.name, 0, text.format(n=seen[0])))
     return report
 
 
@@ -137,12 +148,17 @@ def _chain(file: LogFile, report: Report, *, fresh: bool, seen: tuple[int, str] 
             report.findings += _step(file, one, (n, mark), there, blamed=blamed)
         blamed, n, mark = False, one.n, one.hash
         report.records += 1
+        report.known |= seen == (one.n, one.hash)
         if seen and one.n == seen[0] and one.hash != seen[1]:
             text = _("record {n} is another one than at the last look").format(n=one.n)
             report.findings.append(Finding(file.name, number, text))
         report.findings += _remark(file, one, report)
     if not records:
         report.findings.append(Finding(file.name, 0, _("it is empty, or damaged beyond reading")))
+    first = next((one for one in records if one and one.whole), None)
+    if first and abs(datetime.fromisoformat(first.about["at"]).date() - file.day) > DAY:
+        text = _("its name has another day than its first record")
+        report.findings.append(Finding(file.name, first.line, text))
     report.n, report.hash = n, mark
 
 
@@ -200,16 +216,20 @@ def _seal(file: LogFile, report: Report, ca: Path | None, today: date) -> Iterat
         late = file.day < today - SEALED_WITHIN
         yield Finding(file.name, 0, _("it is not sealed"), broken=late)
         return
-    if reason := _unsealed(file, ca):
+    at = sealed_at(file)
+    if reason := _unsealed(file, ca, at):
         text = _("its seal is not for this text: {reason}").format(reason=reason)
         yield Finding(file.name, 0, text)
         return
     report.seals += 1
+    if at and at.date() > file.day + SEALED_WITHIN:
+        # Not broken: for so long there may have been no authority.
+        text = _("it was sealed late, on {day}: until then it could have been altered")
+        yield Finding(file.name, 0, text.format(day=at.date()), broken=False)
 
 
-def _unsealed(file: LogFile, ca: Path) -> str:
+def _unsealed(file: LogFile, ca: Path, at: datetime | None) -> str:
     """Return why a seal doesn't fit, "" where it does. OpenSSL judges it: openssl-ts(1ssl)."""
-    at = sealed_at(file)
     if at is None:
         return _("it is no time stamp")
     digest = hashlib.sha256(file.text).hexdigest()
@@ -229,8 +249,12 @@ def sealed_at(file: LogFile) -> datetime | None:
     found = STAMPED.search(done.stdout)
     if not found:
         return None
-    text = re.sub(r"\.\d+", "", found[1].decode())
-    return datetime.strptime(text, "%b %d %H:%M:%S %Y GMT").replace(tzinfo=UTC)
+    day, hour, minute, second, year = map(int, found.groups()[1:])
+    try:
+        month = MONTHS.index(found[1]) + 1
+        return datetime(year, month, day, hour, minute, second, tzinfo=UTC)
+    except ValueError:  # such as the year 0
+        return None
 
 
 def _openssl(*words: str, reply: bytes) -> subprocess.CompletedProcess[bytes]:

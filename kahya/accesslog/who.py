@@ -13,6 +13,7 @@ from kahya.accesslog.verify import record
 
 Key = tuple[str, ...]
 BESIDES = b'"what":"start"', b'"what":"address"'
+GAPS = "start", "lost"  # something may have happened before it that was not recorded
 PARTS = ("id", "protocol", "source", "destination", "translated")
 
 
@@ -74,6 +75,25 @@ def who(files: Iterable[LogFile], public: str, at: datetime, within: timedelta) 
                     search.take(file.name, one.about)
     asked = [one for one in search.all() if _overlaps(one, at, within)]
     return [_owned(one, owners, at) for one in sorted(asked, key=lambda one: one.record)]
+
+
+def recorded(files: Iterable[LogFile], at: datetime, within: timedelta) -> bool:
+    """Return whether connections were recorded all the time from ``within`` before ``at`` to after.
+
+    Not so before the first and after the last record, and from the last one before a start or a
+    loss until then.
+    """
+    low, high, last = at - within, at + within, None
+    for file in files:
+        for raw in lines(file):
+            with suppress(KeyError, TypeError, ValueError):
+                if not (one := record(raw)):
+                    continue
+                when = datetime.fromisoformat(one.about["at"])
+                if low < when and (last is None or (one.about["what"] in GAPS and last < high)):
+                    return False
+                last = when
+    return last is not None and high <= last
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from kahya import console
 from kahya.accesslog import town as logs
 from kahya.accesslog.files import AccessLogError, LogFile, from_host, from_paths
 from kahya.accesslog.verify import Report, sealed_at, verify
+from kahya.accesslog.who import recorded
 from kahya.cli.common import DIFFERENT, ERROR, OK, UNKNOWN, Add, path, print_json, town_directory
 from kahya.i18n import _
 from kahya.inventory import load
@@ -132,7 +133,12 @@ def _who(args: argparse.Namespace) -> int:
                 read = False
                 continue
             at, within = _in_zone(args.at, town), timedelta(seconds=args.within)
-            answers += logs.ask(kept, name, town, args.public, at, within)
+            found = logs.ask(kept, name, town, args.public, at, within)
+            answers += found
+            if not found and not recorded(kept, at, within):
+                text = _("{name}: nothing was recorded at that time")
+                console.error(AccessLogError(text.format(name=name or _("these files"))))
+                read = False
             report = verify(kept, ca)
             whole &= report.sound
             for finding in report.findings if not args.json else ():
@@ -142,7 +148,7 @@ def _who(args: argparse.Namespace) -> int:
         told = [{key: value for key, _label, value in answer} for answer in shown]
         print_json({"whole": whole, "read": read, "answers": told})
     else:
-        _print(shown, whole=whole)
+        _print(shown, whole=whole, read=read)
     return UNKNOWN if not read else ERROR if not whole else OK if answers else DIFFERENT
 
 
@@ -186,11 +192,12 @@ def _answer(answer: logs.Answer, public: str) -> list[Row]:
     ]
 
 
-def _print(shown: list[list[Row]], *, whole: bool) -> None:
+def _print(shown: list[list[Row]], *, whole: bool, read: bool) -> None:
     for answer in shown:
         for _key, label, value in answer:
             console.line(f"{label:28} {'–' if value in {'', None} else value}")
         console.line("")
     if not whole:
         console.line(_("The log is NOT whole: what is told above may be false."), "red")
-    console.say(_("{count} connections were found.").format(count=len(shown)))
+    if shown or read:  # else nobody knows
+        console.say(_("{count} connections were found.").format(count=len(shown)))

@@ -2,7 +2,10 @@
 
 import json
 import threading
+import time
+from datetime import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 import seal as sealer
@@ -15,6 +18,7 @@ from kahya.inventory import load
 ROOT = Path(__file__).parents[3]
 TOWN = load(ROOT / "inventories/lab")
 PUBLIC = "198.51.100.11:31787"
+BEGIN = float(int(time.time()))  # of the one connection
 
 
 @pytest.fixture(scope="module")
@@ -23,13 +27,11 @@ def log(tmp_path_factory):
     folder, state = tmp_path_factory.mktemp("log"), tmp_path_factory.mktemp("tsa")
     (state / "root.pem").write_text(tsa.certificate(), encoding="ascii")
     made = Log(folder, 10**6)
-    made.put("start", at=1795791100.0, host="gw-merkez", torn=0)
-    made.put(
-        "address", at=1795791101.0, address="10.20.1.50", mac="2a:33:87:58:96:72", name="pc-ali"
-    )
+    made.put("start", at=BEGIN - 93, host="gw-merkez", torn=0)
+    made.put("address", at=BEGIN - 92, address="10.20.1.50", mac="2a:33:87:58:96:72", name="pc-ali")
     ends = {"source": "10.20.1.50:48338", "destination": "203.0.113.1:443", "translated": PUBLIC}
-    made.put("begin", at=1795791193.0, id="7", protocol="tcp", **ends)
-    made.put("end", at=1795791200.0, id="7", protocol="tcp", **ends, bytes=[492, 971])
+    made.put("begin", at=BEGIN, id="7", protocol="tcp", **ends)
+    made.put("end", at=BEGIN + 7, id="7", protocol="tcp", **ends, bytes=[492, 971])
     made.close()
     with tsa.server("127.0.0.1", 0, state) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -37,8 +39,15 @@ def log(tmp_path_factory):
         about = {"tsa_url": url, "tsa_ca_file": str(state / "root.pem"), "keep_days": 10**5}
         assert sealer.main(about, folder) == 0
         server.shutdown()
-    made.put("alive")
+    made.put("alive", at=BEGIN + 3600)
+    made.put("start", at=BEGIN + 5400, host="gw-merkez", torn=0)
+    made.put("alive", at=BEGIN + 7200)
     return folder
+
+
+def clock(seconds, zone="Europe/Istanbul"):
+    """Return the time so many seconds after the connection began."""
+    return datetime.fromtimestamp(BEGIN + seconds, ZoneInfo(zone)).isoformat()
 
 
 @pytest.fixture
@@ -63,11 +72,11 @@ def run(monkeypatch, capsys):
 
 
 def test_a_whole_log(run, log):
-    assert run("verify", log) == (
-        0,
-        "these files: 2 files, 5 records, 1 seals verified: whole.\n",
-        "",
-    )
+    code, out, err = run("verify", log)
+    gap, verdict = out.splitlines()
+    assert (code, err) == (0, "")
+    assert "the recorder did not run" in gap
+    assert verdict == "these files: 2 files, 7 records, 1 seals verified: whole."
     code, out, _err = run("verify", log, "--json")
     assert code == 0
     assert json.loads(out)[""]["sound"] is True
@@ -84,7 +93,7 @@ def test_the_line_that_was_changed_is_named(run, log, tmp_path):
     assert "NOT whole" in out
 
 
-@pytest.mark.parametrize("moment", ["2026-11-27T17:53:15", "2026-11-27T14:53:15+00:00"])
+@pytest.mark.parametrize("moment", [clock(2)[:19], clock(2, "UTC")])
 def test_who_it_was(run, log, moment):
     code, out, _err = run("who", PUBLIC, moment, log, "--json")
     found = json.loads(out)
@@ -101,21 +110,29 @@ def test_who_it_was(run, log, moment):
 
 
 def test_who_it_was_in_turkish(run, log):
-    code, out, _err = run("who", PUBLIC, "2026-11-27T17:53:15", log, language="tr")
+    code, out, _err = run("who", PUBLIC, clock(2), log, language="tr")
     assert code == 0
     assert "Envanterdeki makine          pc-merkez" in out
     assert "1 bağlantı bulundu." in out
 
 
 def test_nobody(run, log):
-    code, out, _err = run("who", PUBLIC, "2026-11-27T18:53:15", log)
-    assert (code, out) == (2, "0 connections were found.\n")
+    code, out, _err = run("who", PUBLIC, clock(1800), log)
+    assert (code, out.splitlines()[-1]) == (2, "0 connections were found.")
+
+
+@pytest.mark.parametrize("seconds", [-95, 3601, 5399, 7199, 86_400])
+def test_nobody_for_nothing_was_recorded(run, log, seconds):
+    """Before the first record, in a gap, after the last."""
+    code, out, err = run("who", PUBLIC, clock(seconds), log)
+    assert (code, "connections" in out) == (3, False)
+    assert "these files: nothing was recorded at that time" in err
 
 
 def test_who_says_that_the_log_is_not_whole(run, log, tmp_path):
     for path in log.iterdir():
         (tmp_path / path.name).write_bytes(path.read_bytes().replace(b'"alive"', b'"ALIVE"'))
-    code, out, _err = run("who", PUBLIC, "2026-11-27T17:53:15", tmp_path)
+    code, out, _err = run("who", PUBLIC, clock(2), tmp_path)
     assert code == 1
     assert "pc-merkez" in out
     assert "NOT whole" in out

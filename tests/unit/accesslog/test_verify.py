@@ -1,8 +1,10 @@
 """Whatever is done to a log is found, and told where."""
 
+import calendar
 import hashlib
 import json
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +15,11 @@ from chain import NOTHING, Log
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kahya.accesslog import town
 from kahya.accesslog.files import LogFile, from_paths
 from kahya.accesslog.verify import LINE, sealed_at, verify
 from kahya.accesslog.who import who
+from kahya.model import Host
 
 RECORDS = (1, 4, 6, 5)  # in each file; the last is open
 JSON = st.dictionaries(
@@ -158,6 +162,29 @@ def test_todays_file_made_anew_or_cut_is_found_by_what_was_seen_before(log):
     assert broken(log[:3], seen=seen)
 
 
+def test_a_log_that_begins_after_what_was_seen_is_told(log):
+    seen = (3, LINE.fullmatch(split(log[1])[1][:-1])[4].decode())
+    assert verify(log, None, keep_days=730, seen=seen).known
+    later = log[0].day + timedelta(days=9)  # long enough to have been removed
+    assert broken(log[2:], keep_days=2, seen=seen, today=later) == {("000004", 0)}
+    assert broken(log[2:], seen=seen) == set()  # not all were asked for
+
+
+@pytest.mark.parametrize(("first", "moved"), [(0, True), (2, False)])
+def test_only_who_met_the_last_look_s_record_goes_on_from_there(
+    log, authority, tmp_path, monkeypatch, first, moved
+):
+    memory, mark = tmp_path / "accesslog.json", LINE.fullmatch(split(log[1])[1][:-1])[4].decode()
+    memory.write_text(json.dumps({"gw": [3, mark]}), encoding="utf-8")
+    monkeypatch.setattr(town, "state_folder", lambda _town: tmp_path)
+    monkeypatch.setattr(town, "from_host", lambda *_: iter(log[first:]))
+    reach = town.Access(None, tmp_path, tmp_path)
+    ca = authority[1].read_text(encoding="ascii")
+    host = Host("gw", "192.0.2.1", "", (), {"accesslog": {"tsa_ca": ca, "keep_days": 730}})
+    assert town.check(reach, host, log[0].day).sound
+    assert (json.loads(memory.read_text(encoding="utf-8"))["gw"] != [3, mark]) == moved
+
+
 def test_missing_files_and_seals(log, authority):
     assert broken([log[0], *log[2:]]) == {("000003", 0)}
     today = log[0].day
@@ -180,6 +207,30 @@ def test_a_seal_is_for_one_file_alone(log, authority, at):
     assert verify([log[at]], authority[1].with_name("serial")).seals == 0
 
 
+def test_the_stamp_s_month_is_read_in_any_language(log, monkeypatch):
+    expected = sealed_at(log[0])
+    monkeypatch.setattr(calendar, "month_abbr", ["", *(f"{number}. ay" for number in range(1, 13))])
+    monkeypatch.setattr("_strptime._getlang", lambda: ("tr_TR", "UTF-8"))
+    assert sealed_at(log[0]) == expected
+
+
+def other_day(file, days):
+    return replace(file, name=f"{file.name[:7]}{file.day + timedelta(days)}{file.name[17:]}")
+
+
+def test_a_file_has_the_day_of_its_first_record(log):
+    assert broken([*log[:3], other_day(log[3], -1)]) == set()
+    assert broken([*log[:3], other_day(log[3], -2)]) == {("000004", 1)}
+    assert broken([*log[:3], other_day(log[3], 2)]) == {("000004", 1)}
+
+
+def test_a_late_seal_is_told(log, authority):
+    for days, late in ((-2, 0), (-3, 1)):
+        report = verify([other_day(log[0], days)], authority[1])
+        assert sum("sealed late" in f.text and not f.broken for f in report.findings) == late
+        assert report.seals == 1
+
+
 def test_power_lost_in_the_middle_of_a_line_is_no_forgery(log):
     torn = changed(log, 3, log[3].text[:-9])
     report = verify(torn, None)
@@ -194,10 +245,10 @@ def test_a_damaged_archive_is_told(tmp_path):
 
 
 def test_it_says_when_nothing_was_recorded(tmp_path):
-    made = Log(tmp_path, 10**6)
-    made.put("start", at=1795791193.0, host="gw", torn=0)
-    made.put("stop", at=1795791200.0)
-    made.put("start", at=1795794800.0, host="gw", torn=0)
+    made, now = Log(tmp_path, 10**6), time.time()
+    made.put("start", at=now - 3600, host="gw", torn=0)
+    made.put("stop", at=now - 3593)
+    made.put("start", at=now, host="gw", torn=0)
     made.put("lost", why="disk full", count=7)
     report = verify(from_paths([tmp_path]), None)
     assert report.sound
