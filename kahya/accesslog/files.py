@@ -61,7 +61,16 @@ def from_paths(paths: Sequence[Path]) -> Iterator[LogFile]:
     every = [file for path in paths for file in (path.iterdir() if path.is_dir() else [path])]
     named = ((match, p) for p in sorted(every) if (match := NAME.fullmatch(p.name)))
     # One that is just being packed lies there in both forms.
-    texts = {path.name[:17]: path for match, path in named if match[3] != "tsr"}
+    texts: dict[str, Path] = {}
+    for match, path in named:
+        if match[3] != "tsr":
+            other = texts.setdefault(path.name[:17], path)
+            if other.parent != path.parent:
+                raise AccessLogError(
+                    _("{one}, {other}: files of two logs").format(one=other, other=path),
+                    _("Name the files or the folder of one gateway."),
+                )
+            texts[path.name[:17]] = path
     if not texts:
         where = ", ".join(map(str, paths))
         raise AccessLogError(

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -19,6 +19,7 @@ from kahya.accesslog.who import Connection, who
 from kahya.i18n import _
 from kahya.inventory import state_folder
 from kahya.model import Host, Town
+from kahya.scratch import scratch
 
 ZONE = "Europe/Istanbul"
 
@@ -41,8 +42,7 @@ class Access:
 @contextmanager
 def access(town: Town) -> Iterator[Access]:
     """Prepare to read the logs of ``town``; nothing stays behind."""
-    with tempfile.TemporaryDirectory(prefix="kahya-") as name:
-        folder = Path(name)
+    with scratch() as folder:
         yield Access(town, ssh.write_ssh_config(town, folder), folder)
 
 
@@ -94,12 +94,14 @@ def check(reach: Access, host: Host, since: date | None = None) -> Report:
 def behind(town: Town, public: str) -> tuple[Host, ...]:
     """Return the gateways that have the address ``public``; all where none is known to."""
     every = gateways(town)
-    mine = [
-        host
-        for host in every
-        if public in {i["address"].split("/")[0] for i in host.vars.get("interfaces", {}).values()}
-    ]
-    return tuple(mine) or every
+    return tuple(host for host in every if public in _addresses(host)) or every
+
+
+def _addresses(host: Host) -> set[str]:
+    """Return the addresses of a host as the log writes them: one can be written in many ways."""
+    of = [{"address": host.address}, host.vars, *host.vars.get("interfaces", {}).values()]
+    written = [part[key] for part in of for key in ("address", "address6") if key in part]
+    return {str(ip_interface(text).ip) for text in written}
 
 
 @dataclass(frozen=True)
@@ -117,11 +119,7 @@ def ask(
 ) -> list[Answer]:
     """Return who was behind ``public`` at ``at``, by ``files`` of the log of ``gateway``."""
     read = {file.name: file for file in files}
-    names = {host.address: host.name for host in town.hosts.values()} | {
-        interface["address"].split("/")[0]: host.name
-        for host in town.hosts.values()
-        for interface in host.vars.get("interfaces", {}).values()
-    }
+    names = {each: host.name for host in town.hosts.values() for each in _addresses(host)}
     found = who(read.values(), public, at, within)
     return [Answer(gateway, c, names.get(c.address, ""), read[c.file]) for c in found]
 

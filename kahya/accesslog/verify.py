@@ -203,8 +203,9 @@ def _remark(file: LogFile, one: Record, report: Report) -> Iterator[Finding]:
         text = _("nothing was recorded from {begin} to {end}: the recorder did not run")
         yield Finding(file.name, one.line, text.format(begin=report.at, end=at), broken=False)
     if what == "lost":
-        text = _("{count} records were lost: {why}")
-        text = text.format(count=one.about.get("count", "?"), why=one.about.get("why", "?"))
+        text, why = _("{count} records were lost: {why}"), str(one.about.get("why", "?"))
+        whys = {"disk": _("the disk was full or failed"), "kernel": _("the kernel was faster")}
+        text = text.format(count=one.about.get("count", "?"), why=whys.get(why, why))
         yield Finding(file.name, one.line, text, broken=False)
     report.at = at
 

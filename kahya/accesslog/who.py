@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from kahya.accesslog.files import LogFile, lines
 from kahya.accesslog.verify import record
 
 Key = tuple[str, ...]
-BESIDES = b'"what":"start"', b'"what":"address"'
+BESIDES = b'"what":"start"', b'"what":"lost"', b'"what":"address"'
+LOOK = timedelta(seconds=10)  # so much later a gateway may tell that an address has another owner
 GAPS = "start", "lost"  # something may have happened before it that was not recorded
 PARTS = ("id", "protocol", "source", "destination", "translated")
 
@@ -74,7 +75,8 @@ def who(files: Iterable[LogFile], public: str, at: datetime, within: timedelta) 
                 elif one:
                     search.take(file.name, one.about)
     asked = [one for one in search.all() if _overlaps(one, at, within)]
-    return [_owned(one, owners, at) for one in sorted(asked, key=lambda one: one.record)]
+    asked.sort(key=lambda one: one.record)
+    return [owned for one in asked for owned in _owned(one, owners, at, within)]
 
 
 def recorded(files: Iterable[LogFile], at: datetime, within: timedelta) -> bool:
@@ -111,15 +113,14 @@ class _Search:
         self.public = public
         self.done: list[Connection] = []
         self.open: dict[Key, Connection] = {}
-        # What was open when the recorder stopped: after its start it tells what still is.
+        # What was open before a stop or a loss, which may hide its end; what lasts is told again.
         self.doubtful: dict[Key, Connection] = {}
-        self.started = datetime.min.replace(tzinfo=UTC)
 
     def take(self, file: str, about: Mapping[str, Any]) -> None:
         at = datetime.fromisoformat(about["at"])
-        if about["what"] == "start":
-            self._give_up()
-            self.started, self.doubtful, self.open = at, self.open, {}
+        if about["what"] in GAPS:
+            self.doubtful |= {key: replace(one, end=at) for key, one in self.open.items()}
+            self.open = {}
         elif about.get("translated") == self.public:
             self._connection(file, about, at)
 
@@ -127,23 +128,20 @@ class _Search:
         key = tuple(about[part] for part in PARTS)
         begin = at if about["what"] == "begin" else None
         ends = (about["protocol"], about["source"], about["translated"], about["destination"])
-        known = (
-            self.open.pop(key, None)
-            or self.doubtful.pop(key, None)
-            or Connection(file, about["n"], *ends, begin)
-        )
+        doubted = self.doubtful.pop(key, None)
+        if doubted and begin:  # another one, with the same number
+            self.done.append(doubted)
+            doubted = None
+        known = self.open.pop(key, None) or doubted or Connection(file, about["n"], *ends, begin)
         if about["what"] == "end":
             sent, received = about.get("bytes", (None, None))
             self.done.append(replace(known, end=at, sent=sent, received=received))
         else:
-            self.open[key] = known
-
-    def _give_up(self) -> None:
-        self.done += [replace(one, end=self.started) for one in self.doubtful.values()]
+            # An "open" may stand before the "begin" that had waited in the kernel meanwhile.
+            self.open[key] = replace(known, begin=known.begin or begin, end=None)
 
     def all(self) -> list[Connection]:
-        self._give_up()
-        return [*self.done, *self.open.values()]
+        return [*self.done, *self.doubtful.values(), *self.open.values()]
 
 
 def _owner(about: Mapping[str, Any]) -> _Owner:
@@ -156,10 +154,18 @@ def _overlaps(one: Connection, at: datetime, within: timedelta) -> bool:
     return begun and (one.end is None or one.end >= at - within)
 
 
-def _owned(one: Connection, owners: list[_Owner], at: datetime) -> Connection:
-    """Add who had the internal address: the last told before ``at``, or else the first after."""
-    mine = [owner for owner in owners if owner.address == one.address]
+def _owned(
+    one: Connection, owners: list[_Owner], at: datetime, within: timedelta
+) -> Iterator[Connection]:
+    """Add who had the internal address: the last told before ``at``, or else the first after.
+
+    Whoever was told so soon after ``at`` that they may have had it already is another answer.
+    """
+    mine, low = [owner for owner in owners if owner.address == one.address], at - within
+    told = [owner for owner in mine if owner.when <= low][-1:] or mine[:1]
+    soon = [owner for owner in mine if low < owner.when <= at + within + LOOK]
+    by_mac = {owner.mac: owner for owner in [*reversed(soon), *told]}
+    for owner in reversed(by_mac.values()):
+        yield replace(one, mac=owner.mac, name=owner.name)
     if not mine:
-        return one
-    owner = next((owner for owner in reversed(mine) if owner.when <= at), mine[0])
-    return replace(one, mac=owner.mac, name=owner.name)
+        yield one

@@ -6,12 +6,13 @@ As a program it answers on the port that its first argument names, until it is e
 from __future__ import annotations
 
 import hashlib
+import signal
 import subprocess
 import sys
 import tempfile
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 from cryptography import x509
@@ -80,6 +81,8 @@ def _prepare(folder: Path) -> None:
 class Handler(BaseHTTPRequestHandler):
     """Answers a time-stamp query."""
 
+    timeout = 10  # seconds: nobody keeps the others waiting
+
     def __init__(self, folder: Path, *about: object) -> None:
         self.folder = folder
         super().__init__(*about)
@@ -103,10 +106,13 @@ class Handler(BaseHTTPRequestHandler):
         """Stay quiet."""
 
 
-def server(address: str, port: int, folder: Path) -> ThreadingHTTPServer:
-    """Return an authority for ``address`` that is yet to serve; its files are in ``folder``."""
+def server(address: str, port: int, folder: Path) -> HTTPServer:
+    """Return an authority for ``address`` that is yet to serve; its files are in ``folder``.
+
+    It answers one after the other: openssl reads the serial number's file and writes it anew.
+    """
     _prepare(folder)
-    return ThreadingHTTPServer((address, port), partial(Handler, folder))
+    return HTTPServer((address, port), partial(Handler, folder))
 
 
 def start(namespace: Namespace) -> bool:
@@ -122,5 +128,6 @@ def start(namespace: Namespace) -> bool:
 
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # the folder with the key is removed
     with tempfile.TemporaryDirectory(prefix="kahya-tsa-") as place:
         server("0.0.0.0", int(sys.argv[1]), Path(place)).serve_forever()  # noqa: S104 - of the lab

@@ -11,7 +11,9 @@ import os
 import re
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 
 LINE = re.compile(rb'(\{"n":(\d+),.*),"hash":"([0-9a-f]{64})"\}')
@@ -36,13 +38,14 @@ class Log:
 
     A file is full with ``limit`` bytes beyond ``base``, with which it began.
     ``torn`` is the number of bytes that a loss of power left behind the last whole line; they are
-    put aside as ``.torn``. A record that can't be written (the disk is full) is counted, and the
-    count is the first thing written once there is room.
+    put aside as ``.torn1`` and so on. A record that can't be written (the disk is full) is counted,
+    and the count is the first thing written once there is room; ``holed`` is set then.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
         self.folder, self.limit = folder, limit
         self.torn = self.lost = self.written = self.base = 0
+        self.holed = False
         self.at = 0.0  # when something was last written
         self._dirty, self._synced = False, time.monotonic()
         files = sorted(p for p in folder.iterdir() if p.suffix in {".open", ".jsonl", ".gz"})
@@ -70,7 +73,11 @@ class Log:
         self.torn = len(text) - end
         self._fd = os.open(path, os.O_WRONLY | os.O_APPEND)
         if self.torn:
-            path.with_suffix(".torn").write_bytes(text[end:])
+            aside = (path.with_suffix(f".torn{number}") for number in count(1))
+            try:
+                next(file for file in aside if not file.exists()).write_bytes(text[end:])
+            except OSError as error:  # the disk is full: the log goes on without
+                print(f"{path.name}: torn line not kept: {error}", file=sys.stderr, flush=True)
             os.ftruncate(self._fd, end)
         self.written = end
 
@@ -85,8 +92,8 @@ class Log:
 
     def put(self, what: str, at: float | None = None, **fields: object) -> None:
         """Write one record; after ``sync`` it outlasts a loss of power."""
-        if self.lost and self._put("lost", time.time(), {"count": self.lost, "why": "disk full"}):
-            print(f"room again; {self.lost} records were lost", file=sys.stderr, flush=True)
+        if self.lost and self._put("lost", time.time(), {"count": self.lost, "why": "disk"}):
+            print(f"recording again; {self.lost} records were lost", file=sys.stderr, flush=True)
             self.lost = 0
         if self.lost or not self._put(what, at or time.time(), fields):
             self.lost += 1
@@ -105,13 +112,18 @@ class Log:
             whole, why = False, str(error)
         if not whole:
             if self._path is not None:
-                os.ftruncate(self._fd, self.written)
-            if not self.lost:
-                print(f"NOT RECORDED: {why}", file=sys.stderr, flush=True)
+                with suppress(OSError):
+                    os.ftruncate(self._fd, self.written)
+            self._tell(why)
             return False
+        self.holed |= what == "lost"
         self.n, self.hash, self.written = self.n + 1, mark, self.written + len(line)
         self.at, self._dirty = time.monotonic(), True
         return True
+
+    def _tell(self, why: str) -> None:
+        if not self.lost:
+            print(f"NOT RECORDED: {why}", file=sys.stderr, flush=True)
 
     def _begin(self) -> None:
         path = self.folder / f"{self.number + 1:06d}-{moment(time.time())[:10]}.open"
@@ -122,8 +134,16 @@ class Log:
     def sync(self, seconds: float = 0.0) -> None:
         """Bring what was written to the disk, if the last time is ``seconds`` ago."""
         if self._dirty and time.monotonic() - self._synced >= seconds:
-            os.fsync(self._fd)
             self._dirty, self._synced = False, time.monotonic()
+            self._bring(self._fd)
+
+    def _bring(self, fd: int) -> None:
+        """Bring a file or folder to the disk; what may never get there counts as lost."""
+        try:
+            os.fsync(fd)
+        except OSError as error:
+            self._tell(str(error))
+            self.lost = self.lost or 1
 
     def close(self) -> None:
         """Close the file; the next record begins another."""
@@ -137,7 +157,7 @@ class Log:
 
     def _sync_folder(self) -> None:
         folder = os.open(self.folder, os.O_RDONLY)
-        os.fsync(folder)
+        self._bring(folder)
         os.close(folder)
 
 

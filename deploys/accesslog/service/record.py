@@ -1,6 +1,5 @@
 """Records who had which address and which connections passed the gateway (law 5651)."""
 
-import contextlib
 import fcntl
 import json
 import os
@@ -10,6 +9,7 @@ import socket
 import subprocess
 import sys
 import time
+from ipaddress import ip_address
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -20,6 +20,7 @@ from sources import connection, leases, neighbours
 CONNTRACK = "/usr/sbin/conntrack"
 SYNC_SECONDS = 0.5
 LOOK_SECONDS = 10.0  # between two looks at the neighbours and leases
+AGAIN_SECONDS = 10.0  # between two looks at all connections, where losses go on
 ALIVE_SECONDS = 60.0  # a line at least this often: so a gap is known to the minute
 BUFFER_BYTES = 16 * 1024 * 1024
 
@@ -28,7 +29,8 @@ class Recorder:
     """Writes what ``config`` (see the deploy) asks for into the chain in ``folder``."""
 
     def __init__(self, config: dict[str, Any], folder: Path) -> None:
-        self.own, self.inside = set(config["own"]), set(config["interfaces"])
+        self.own = {str(ip_address(own)) for own in config["own"]}  # as conntrack writes them
+        self.inside = set(config["interfaces"])
         self.host, self.leases = config["host"], config["leases"]
         self.conntrack = config.get("conntrack", CONNTRACK)
         self._lock = (folder / "lock").open("w")
@@ -36,7 +38,8 @@ class Recorder:
         self.log = Log(folder, config["file_megabytes"] * 1_000_000)
         self.known: dict[str, tuple[str, str]] = {}
         self.stop, self.turn = "", False
-        self.looked = self.told = 0.0
+        self.looked = self.told = self.shot = 0.0
+        self.unread: set[str] = set()  # lease files, told once
         signal.signal(signal.SIGTERM, self._told)
         signal.signal(signal.SIGHUP, self._told)
 
@@ -88,6 +91,9 @@ class Recorder:
             self.turn = False
             self.log.close()
             self._snapshot()
+            self.log.base = self.log.written  # or a busy gateway would do nothing else
+        elif self.log.holed and time.monotonic() - self.shot > AGAIN_SECONDS:
+            self._snapshot()  # which of those that were open still are
         elif time.monotonic() - self.looked > LOOK_SECONDS:
             self._addresses()
         if time.monotonic() - self.log.at > ALIVE_SECONDS:
@@ -104,7 +110,7 @@ class Recorder:
 
     def _event(self, line: str) -> None:
         if "ENOBUFS" in line:
-            self.log.put("lost", why="the kernel was faster")
+            self.log.put("lost", why="kernel")
         elif found := connection(line, self.own):
             at, what, fields = found
             self.log.put(what, at, **fields)
@@ -113,20 +119,25 @@ class Recorder:
 
     def _snapshot(self) -> None:
         """Write what is so right now, so that each file can be understood alone."""
-        self.known = {}
+        self.known, self.log.holed, self.shot = {}, False, time.monotonic()
         self._addresses()
         for line in run(self.conntrack, "-L", "-o", "extended,id").splitlines():
             self._event(line)
         self.log.put("alive")
-        self.log.base = self.log.written  # or a busy gateway would do nothing else
 
     def _addresses(self) -> None:
         """Write which addresses have another owner than when last looked."""
         self.looked = time.monotonic()
         leased: dict[str, tuple[str, str]] = {}
         for path in self.leases:
-            with contextlib.suppress(FileNotFoundError):
+            try:
                 leased |= leases(Path(path).read_text(encoding="utf-8", errors="replace"))
+            except FileNotFoundError:  # no lease yet
+                continue
+            except OSError as error:
+                if path not in self.unread:
+                    print(f"lease file not read: {error}", file=sys.stderr, flush=True)
+                self.unread.add(path)
         seen = neighbours(run("ip", "-json", "neighbour"), self.inside)
         owners = leased | {
             address: (mac, leased[address][1] if leased.get(address, ("",))[0] == mac else "")

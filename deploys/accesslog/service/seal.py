@@ -12,23 +12,27 @@ import shutil
 import subprocess
 import sys
 import urllib.request
+import zlib
 from datetime import date, timedelta
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
 TIMEOUT_SECONDS = 30
 
 
-def pack(path: Path) -> None:
+def pack(path: Path) -> Path:
     """Replace a closed file by its packed form; a loss of power leaves one or the other."""
+    done = path.with_suffix(".jsonl.gz")
     ready = path.with_suffix(".packing")
     with path.open("rb") as plain, ready.open("wb") as file:
         with gzip.GzipFile(path.name, "wb", 6, file, mtime=0) as packed:
             shutil.copyfileobj(plain, packed, 1 << 20)
         file.flush()
         os.fsync(file.fileno())
-    ready.rename(path.with_suffix(".jsonl.gz"))
+    ready.rename(done)
     path.unlink()
+    return done
 
 
 def seal(path: Path, url: str, ca: str) -> None:
@@ -36,6 +40,8 @@ def seal(path: Path, url: str, ca: str) -> None:
 
     Raises:
         OSError: the service was not reached, or what it answered is no stamp for this file.
+        HTTPException: what it answered is no HTTP.
+        EOFError, zlib.error: the file is damaged.
     """
     digest = hashlib.sha256()
     with gzip.open(path) as text:
@@ -84,14 +90,13 @@ def expire(folder: Path, keep_days: int) -> None:
 
 def main(config: dict[str, Any], folder: Path) -> int:
     """Return 1 where a file could not be sealed: it is tried again."""
-    for path in sorted(folder.glob("*.jsonl")):
-        pack(path)
     failed = 0
-    for path in sorted(folder.glob("*.jsonl.gz")):
+    for path in sorted([*folder.glob("*.jsonl"), *folder.glob("*.jsonl.gz")]):
         try:
-            if not seal_of(path).exists():
-                seal(path, config["tsa_url"], config["tsa_ca_file"])
-        except OSError as error:
+            packed = pack(path) if path.suffix == ".jsonl" else path
+            if not seal_of(packed).exists():
+                seal(packed, config["tsa_url"], config["tsa_ca_file"])
+        except (OSError, HTTPException, EOFError, zlib.error) as error:
             print(f"{path.name} NOT SEALED: {error}", file=sys.stderr)
             failed = 1
     expire(folder, config["keep_days"])

@@ -67,3 +67,14 @@ def test_a_connection_that_is_cut_is_no_end_of_the_log(log, tmp_path, tar, told)
 def test_a_file_may_grow_while_it_is_read(log, tmp_path):
     program(tmp_path / "tools/tar", "#!/bin/sh\n/usr/bin/tar $*\nexit 1\n")
     assert len(host()) == 2
+
+
+def test_files_of_two_logs_are_refused(log, tmp_path):
+    other = tmp_path / "other"
+    other.mkdir()
+    path = max(log.glob("*.open"))
+    (other / path.name).write_bytes(b"")
+    with pytest.raises(AccessLogError, match="files of two logs"):
+        list(from_paths([log, other]))
+    path.with_suffix(".jsonl").write_bytes(path.read_bytes())  # in both forms, but of one log
+    assert len(list(from_paths([log]))) == 2

@@ -5,14 +5,17 @@ import gzip
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
 
 import chain
 import pytest
+import record
 import seal as sealer
 from chain import Log
 
@@ -25,6 +28,7 @@ NEW = (
     "dst=203.0.113.1 sport=48338 dport=8080 [UNREPLIED] src=203.0.113.1 dst=203.0.113.11 "
     "sport=8080 dport=31787 id=3465620287"
 )
+OPEN = NEW[NEW.index("ipv4") :]
 CONNTRACK = f"""\
 #!/bin/sh
 case "$*" in *-L*) exit 0 ;; esac
@@ -58,8 +62,43 @@ def test_a_torn_end_is_put_aside(tmp_path, torn):
     again = Log(tmp_path, 10**6)
     again.put("start", torn=again.torn)
     assert [r.get("torn") for r in records(tmp_path)] == [None, None, len(torn)]
-    assert path.with_suffix(".torn").read_bytes() == torn
+    assert path.with_suffix(".torn1").read_bytes() == torn
     assert verify(from_paths([tmp_path]), None).sound
+    with path.open("ab") as file:
+        file.write(b"again")
+    Log(tmp_path, 10**6)
+    assert path.with_suffix(".torn1").read_bytes() == torn
+    assert path.with_suffix(".torn2").read_bytes() == b"again"
+
+
+def test_a_torn_end_that_cannot_be_put_aside_stops_nothing(tmp_path, monkeypatch, capsys):
+    Log(tmp_path, 10**6).put("alive")
+    with next(tmp_path.glob("*.open")).open("ab") as file:
+        file.write(b"torn")
+    monkeypatch.setattr(Path, "write_bytes", full)
+    again = Log(tmp_path, 10**6)
+    again.put("start", torn=again.torn)
+    assert [r.get("torn") for r in records(tmp_path)] == [None, 4]
+    assert "No space left" in capsys.readouterr().err
+
+
+def test_what_may_not_have_reached_the_disk_counts_as_lost(tmp_path, monkeypatch, capsys):
+    made, sync = Log(tmp_path, 10**6), os.fsync
+    made.put("begin")
+    monkeypatch.setattr(chain.os, "fsync", full)
+    for _ in range(2):
+        made.sync()
+    monkeypatch.setattr(chain.os, "fsync", sync)
+    assert capsys.readouterr().err.count("NOT RECORDED") == 1
+    made.put("alive")
+    assert [(r["what"], r.get("count"), r.get("why")) for r in records(tmp_path)[1:]] == [
+        ("lost", 1, "disk"),
+        ("alive", None, None),
+    ]
+
+
+def full(*_):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 @pytest.mark.parametrize("short", [False, True])
@@ -67,12 +106,8 @@ def test_a_full_disk_is_told_and_the_loss_counted(tmp_path, monkeypatch, capsys,
     made, write = Log(tmp_path, 10**6), os.write
     made.put("alive")
 
-    def full(fd, data):
-        if short:
-            return write(fd, data[:7])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(chain.os, "write", full)
+    half = lambda fd, data: write(fd, data[:7])  # noqa: E731
+    monkeypatch.setattr(chain.os, "write", half if short else full)
     for _ in range(3):
         made.put("begin", source="10.0.0.5:1")
     monkeypatch.setattr(chain.os, "write", write)
@@ -132,6 +167,64 @@ def test_an_authority_that_does_not_answer_is_told_and_nothing_removed(tmp_path,
     assert sealer.main(about, tmp_path) == 1
     assert "NOT SEALED" in capsys.readouterr().err
     assert [p.name for p in tmp_path.iterdir()] == ["000001-2020-01-01.jsonl.gz"]
+
+
+def test_a_file_that_cannot_be_sealed_does_not_keep_the_others_from_it(tmp_path, capsys):
+    whole = gzip.compress(os.urandom(99))
+    damaged = {"000001": whole[:-20], "000002": whole[:10] + b"\xff" * 30, "000003": whole}
+    for number, content in damaged.items():
+        (tmp_path / f"{number}-2020-01-01.jsonl.gz").write_bytes(content)
+    (tmp_path / "000004-2020-01-01.jsonl").write_bytes(b"text\n")
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        threading.Thread(target=no_http, args=(server,), daemon=True).start()
+        about = {"tsa_url": f"http://127.0.0.1:{port}/", "tsa_ca_file": "/none", "keep_days": 1}
+        assert sealer.main(about, tmp_path) == 1
+    told = capsys.readouterr().err
+    assert [told.count(f"00000{number}-2020-01-01") for number in range(1, 5)] == [1] * 4
+
+
+def no_http(server):
+    """Answer as nothing does that speaks HTTP."""
+    for _ in range(2):
+        with server.accept()[0] as client:
+            client.recv(1 << 16)
+            client.sendall(b"no such thing\r\n")
+
+
+@pytest.fixture
+def recorder(tmp_path, monkeypatch):
+    """Return a recorder that is told its events by the test."""
+    monkeypatch.setattr(record.signal, "signal", lambda *_: None)
+    monkeypatch.setattr(record, "run", lambda *words: OPEN if "-L" in words else "")
+    about = {"own": ["fd00:0::1"], "interfaces": [], "leases": [str(tmp_path)], "host": "gw"}
+    return record.Recorder(about | {"file_megabytes": 1}, tmp_path)
+
+
+def test_after_a_loss_what_is_open_is_told_again_but_not_at_once(recorder, tmp_path, monkeypatch):
+    recorder._snapshot()
+    clock = time.monotonic()
+    monkeypatch.setattr(record.time, "monotonic", lambda: clock)
+    for seconds in (1, 2, 12, 13):
+        clock += seconds
+        recorder._event("WARNING: We have hit ENOBUFS! We are losing events.")
+        recorder._between()
+    told = ["open", "alive"]
+    assert [r["what"] for r in records(tmp_path)] == [
+        *told, "lost", "lost", "lost", *told, "lost", *told
+    ]  # fmt: skip
+
+
+def test_a_lease_file_that_cannot_be_read_is_told_once(recorder, capsys):
+    for _ in range(3):
+        recorder._addresses()
+    assert capsys.readouterr().err.count("lease file not read") == 1
+
+
+def test_its_own_addresses_may_be_written_in_any_way(recorder, tmp_path):
+    line = "ipv6 10 tcp 6 9 X src=fd00::9 dst=fd00::1 sport=1 dport=2 src=fd00::1 dst=fd00::9 id=1"
+    recorder._event(line)
+    assert recorder.log.new
 
 
 @pytest.fixture

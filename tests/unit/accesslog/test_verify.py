@@ -249,11 +249,11 @@ def test_it_says_when_nothing_was_recorded(tmp_path):
     made.put("start", at=now - 3600, host="gw", torn=0)
     made.put("stop", at=now - 3593)
     made.put("start", at=now, host="gw", torn=0)
-    made.put("lost", why="disk full", count=7)
+    made.put("lost", why="disk", count=7)
     report = verify(from_paths([tmp_path]), None)
     assert report.sound
     told = [f.text for f in report.findings]
     assert len(told) == 2
     assert "did not run" in told[0]
-    assert "7 records" in told[1]
+    assert "7 records were lost: the disk was full or failed" in told[1]
     assert verify([LogFile("000001-2026-11-27.open", b"")], None).findings
