@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from kahya.accesslog.files import LogFile, lines
-from kahya.accesslog.verify import record
+from kahya.accesslog.verify import Record, record
 
 Key = tuple[str, ...]
-BESIDES = b'"what":"start"', b'"what":"lost"', b'"what":"address"'
+BESIDES = b'"what":"start"', b'"what":"lost"', b'"what":"alive"', b'"what":"address"'
 LOOK = timedelta(seconds=10)  # so much later a gateway may tell that an address has another owner
 GAPS = "start", "lost"  # something may have happened before it that was not recorded
 PARTS = ("id", "protocol", "source", "destination", "translated")
@@ -22,6 +22,7 @@ PARTS = ("id", "protocol", "source", "destination", "translated")
 class Connection:
     """One connection. ``begin`` is None where it began before what was read; so is ``end``.
 
+    ``after`` is a time at which it was not there yet, where it began while nothing was recorded.
     ``mac`` and ``name`` are those of whoever had the internal address then, "" where unknown.
     ``file`` and ``record`` say where it stands in the log.
     """
@@ -33,6 +34,7 @@ class Connection:
     translated: str
     destination: str
     begin: datetime | None
+    after: datetime | None = None
     end: datetime | None = None
     sent: int | None = None
     received: int | None = None
@@ -61,10 +63,11 @@ def who(files: Iterable[LogFile], public: str, at: datetime, within: timedelta) 
         at: when, with its time zone.
         within: how far the two sides' clocks may be apart.
     """
-    search, owners = _Search(public), list[_Owner]()
+    search, owners, last = _Search(public), list[_Owner](), b""
     mark = f'"{public}"'.encode()
     for file in files:
         for raw in lines(file):
+            before, last = last, raw
             if not (mark in raw or any(word in raw for word in BESIDES)):
                 continue
             # What hasn't the log's form is told by verifying; it must not end the search.
@@ -72,6 +75,8 @@ def who(files: Iterable[LogFile], public: str, at: datetime, within: timedelta) 
                 one = record(raw)
                 if one and one.about["what"] == "address":
                     owners.append(_owner(one.about))
+                elif one and one.about["what"] in GAPS:
+                    search.gap(one.about, record(before))
                 elif one:
                     search.take(file.name, one.about)
     asked = [one for one in search.all() if _overlaps(one, at, within)]
@@ -115,12 +120,22 @@ class _Search:
         self.open: dict[Key, Connection] = {}
         # What was open before a stop or a loss, which may hide its end; what lasts is told again.
         self.doubtful: dict[Key, Connection] = {}
+        # Whether all that was open is known, and when it last was before a stop or a loss.
+        self.complete = False
+        self.known: datetime | None = None
+
+    def gap(self, about: Mapping[str, Any], before: Record | None) -> None:
+        at = datetime.fromisoformat(about["at"])
+        self.doubtful |= {key: replace(one, end=at) for key, one in self.open.items()}
+        self.open = {}
+        if self.complete:
+            self.known = datetime.fromisoformat(before.about["at"]) if before else None
+        self.complete = False
 
     def take(self, file: str, about: Mapping[str, Any]) -> None:
         at = datetime.fromisoformat(about["at"])
-        if about["what"] in GAPS:
-            self.doubtful |= {key: replace(one, end=at) for key, one in self.open.items()}
-            self.open = {}
+        if about["what"] == "alive":  # it ends what is told of all connections
+            self.complete = True
         elif about.get("translated") == self.public:
             self._connection(file, about, at)
 
@@ -132,7 +147,8 @@ class _Search:
         if doubted and begin:  # another one, with the same number
             self.done.append(doubted)
             doubted = None
-        known = self.open.pop(key, None) or doubted or Connection(file, about["n"], *ends, begin)
+        known = self.open.pop(key, None) or doubted
+        known = known or Connection(file, about["n"], *ends, begin, self.known)
         if about["what"] == "end":
             sent, received = about.get("bytes", (None, None))
             self.done.append(replace(known, end=at, sent=sent, received=received))
@@ -150,7 +166,8 @@ def _owner(about: Mapping[str, Any]) -> _Owner:
 
 
 def _overlaps(one: Connection, at: datetime, within: timedelta) -> bool:
-    begun = one.begin is None or one.begin <= at + within
+    begin = one.begin or one.after
+    begun = begin is None or begin <= at + within
     return begun and (one.end is None or one.end >= at - within)
 
 

@@ -13,7 +13,7 @@ from kahya import console
 from kahya.accesslog import town as logs
 from kahya.accesslog.files import AccessLogError, LogFile, from_host, from_paths
 from kahya.accesslog.verify import Report, sealed_at, verify
-from kahya.accesslog.who import recorded
+from kahya.accesslog.who import Connection, recorded
 from kahya.cli.common import DIFFERENT, ERROR, OK, UNKNOWN, Add, path, print_json, town_directory
 from kahya.i18n import _
 from kahya.inventory import load
@@ -182,7 +182,7 @@ def _answer(answer: logs.Answer, public: str) -> list[Row]:
         ("host", _("Host in the inventory"), answer.host),
         ("protocol", _("Protocol"), one.protocol),
         ("destination", _("Destination"), one.destination),
-        ("began", _("Began"), one.begin.isoformat() if one.begin else _("before these files")),
+        ("began", _("Began"), _began(one)),
         ("ended", _("Ended"), one.end.isoformat() if one.end else _("not in these files")),
         ("sent", _("Bytes sent"), one.sent),
         ("received", _("Bytes received"), one.received),
@@ -190,6 +190,14 @@ def _answer(answer: logs.Answer, public: str) -> list[Row]:
         ("sha256", _("SHA-256 of the file"), hashlib.sha256(answer.file.text).hexdigest()),
         ("sealed", _("Sealed at"), sealed.isoformat() if sealed else _("not yet")),
     ]
+
+
+def _began(one: Connection) -> str:
+    if one.begin:
+        return one.begin.isoformat()
+    if one.after:
+        return _("after {time}, while nothing was recorded").format(time=one.after.isoformat())
+    return _("before these files")
 
 
 def _print(shown: list[list[Row]], *, whole: bool, read: bool) -> None:

@@ -17,7 +17,7 @@ from kahya.inventory import load
 
 ROOT = Path(__file__).parents[3]
 TOWN = load(ROOT / "inventories/lab")
-PUBLIC = "198.51.100.11:31787"
+PUBLIC, LATER = "198.51.100.11:31787", "198.51.100.11:31788"
 BEGIN = float(int(time.time()))  # of the one connection
 
 
@@ -41,6 +41,7 @@ def log(tmp_path_factory):
         server.shutdown()
     made.put("alive", at=BEGIN + 3600)
     made.put("start", at=BEGIN + 5400, host="gw-merkez", torn=0)
+    made.put("open", at=BEGIN + 5401, id="8", protocol="tcp", **ends | {"translated": LATER})
     made.put("alive", at=BEGIN + 7200)
     return folder
 
@@ -76,7 +77,7 @@ def test_a_whole_log(run, log):
     gap, verdict = out.splitlines()
     assert (code, err) == (0, "")
     assert "the recorder did not run" in gap
-    assert verdict == "these files: 2 files, 7 records, 1 seals verified: whole."
+    assert verdict == "these files: 2 files, 8 records, 1 seals verified: whole."
     code, out, _err = run("verify", log, "--json")
     assert code == 0
     assert json.loads(out)[""]["sound"] is True
@@ -114,6 +115,12 @@ def test_who_it_was_in_turkish(run, log):
     assert code == 0
     assert "Envanterdeki makine          pc-merkez" in out
     assert "1 bağlantı bulundu." in out
+
+
+def test_who_called_first_while_nothing_was_recorded(run, log):
+    code, out, _err = run("who", LATER, clock(5410), log, language="tr")
+    assert code == 0
+    assert "sonrasında, kayıt yapılmazken" in out
 
 
 def test_nobody(run, log):
