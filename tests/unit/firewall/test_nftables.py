@@ -4,6 +4,8 @@ import re
 import subprocess
 import sys
 from collections import Counter
+from dataclasses import replace
+from ipaddress import ip_address
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from firewall.policies import policies
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kahya.firewall.nft_eval import Knock, Packet, Ruleset
 from kahya.firewall.nftables import ruleset
 
 ROOT = Path(__file__).parents[3]
@@ -180,3 +183,24 @@ def test_no_plan_opens_a_database_to_the_wan(town, rule, program, refused):
     when = next(r["when"] for r in town.settings["approval"]["rules"] if "refuse" in r)
     lines = nft(rendered(town, policy)).splitlines()
     assert any(re.search(when["adds"], line) for line in lines) is refused
+
+
+ENDS = [("10.20.1.10", "10.20.2.60"), ("fd20:0:0:1::10", "fd20:0:0:2::60")]
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+@pytest.mark.parametrize(("source", "to"), ENDS)
+def test_nothing_for_the_town_leaves_in_the_open(town, gateway, source, to):
+    """Not even what was established while the tunnel worked, nor what the gateway itself says."""
+    rules = Ruleset.of(ruleset(town.hosts[gateway].vars))
+    knocks = frozenset({Knock("tcp", 5432)})
+    packet = Packet(ip_address(source), ip_address(to), knocks, enters="lan0", leaves="wan0", state="established")
+    assert rules.run("forward", packet) == []
+    assert rules.run("output", packet) == []
+    assert rules.run("forward", replace(packet, leaves="wg-x")) != []
+
+
+@pytest.mark.parametrize("gateway", GATEWAYS)
+def test_only_strangers_pings_are_limited(town, gateway):
+    lines = [x for x in ruleset(town.hosts[gateway].vars).splitlines() if "limit rate over" in x]
+    assert [re.match(r'\s*iifname \{ "wan0" \} icmp(v6)? ', x) is not None for x in lines] == [True] * 2
