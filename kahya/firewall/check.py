@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import ip_network
+from itertools import permutations, product
 from typing import Any
 
 from kahya.firewall.networks import Networks, Places, covers
@@ -12,6 +13,7 @@ from kahya.firewall.policy import (
     GATEWAY,
     INTERNET,
     RESERVED,
+    Ports,
     ResolvedRule,
     parse,
     port_range,
@@ -20,11 +22,14 @@ from kahya.firewall.policy import (
 from kahya.i18n import _
 from kahya.inventory_check import Problem, at, one_of
 from kahya.inventory_reader import RawHost, RawInventory
+from kahya.topology import TUNNEL_PORT
 
 LAST_PORT = 65535
 SSH = 22
 Found = tuple[list[str | int], str, str]
 """Keys within the policy, what is wrong, what to write instead."""
+Outer = tuple[str, str, Ports, str]
+"""Gateway, protocol and ports of its outer address, and whose they are."""
 
 
 def check_policy(raw: RawInventory) -> list[Problem]:
@@ -34,12 +39,13 @@ def check_policy(raw: RawInventory) -> list[Problem]:
     desks = raw.groups.get("workstations", ())
     problems: set[Problem] = set()
     for host in (g for g in gateways if "firewall" in g.vars):
-        found = set(_problems(host, places)) or set(_locked_out(host, places, desks))
+        tunnels = list(_tunnels(gateways))
+        found = set(_problems(host, places, tunnels)) or set(_locked_out(host, places, desks))
         problems |= found
     return sorted(problems)
 
 
-def _problems(host: RawHost, places: Places) -> Iterator[Problem]:
+def _problems(host: RawHost, places: Places, tunnels: Iterable[Outer]) -> Iterator[Problem]:
     policy = host.vars["firewall"]
     zones = [*places.zones, *policy.get("zones", {})]
     known = [*dict.fromkeys([*zones, INTERNET, GATEWAY, *policy.get("groups", {})])]
@@ -49,7 +55,7 @@ def _problems(host: RawHost, places: Places) -> Iterator[Problem]:
         _members(policy, known, places),
         _services(policy),
         _rules(policy, known, places),
-        _published(policy, places),
+        _published(policy, places, tunnels),
     )
     for check in checks:
         for path, message, expected in check:
@@ -169,8 +175,18 @@ def _rules(policy: Mapping[str, Any], known: Sequence[str], places: Places) -> I
                 yield ["rules", index, "services", number], *_no_service(name, services)
 
 
-def _published(policy: Mapping[str, Any], places: Places) -> Iterator[Found]:
-    taken: dict[tuple[str, str, Any], str] = {}
+def _tunnels(gateways: Sequence[RawHost]) -> Iterator[Outer]:
+    """Yield where each gateway awaits the others' WireGuard."""
+    for one, other in permutations(gateways, 2):
+        port = TUNNEL_PORT + int(other.vars["building"]["number"])
+        name = _("the tunnel to {gateway}").format(gateway=other.name)
+        yield one.name, "udp", (port, port), name
+
+
+def _published(
+    policy: Mapping[str, Any], places: Places, tunnels: Iterable[Outer]
+) -> Iterator[Found]:
+    taken = list(tunnels)
     for index, program in enumerate(policy.get("published", ())):
         path: list[str | int] = ["published", index]
         gateway = places.gateway_of(program["to"])
@@ -187,15 +203,18 @@ def _published(policy: Mapping[str, Any], places: Places) -> Iterator[Found]:
             message = _("{service} has no one port to publish").format(service=program["service"])
             yield [*path, "service"], message, _("a service of one TCP or UDP port")
             continue
-        for kind, port in ports if gateway else ():
-            outer = (gateway, kind, program.get("port", port))
-            if outer in taken:
-                message = _("{port} is taken by {name}").format(
-                    port=f"{outer[1]}/{outer[2]}", name=taken[outer]
-                )
-                key = "port" if "port" in program else "service"
+        mine: list[Outer] = [
+            (gateway, kind, port_range(program.get("port", port)), program["name"])
+            for kind, port in (ports if gateway else ())
+        ]
+        key = "port" if "port" in program else "service"
+        for one, other in product(mine, taken):
+            if one[:2] == other[:2] and one[2][0] <= other[2][1] and other[2][0] <= one[2][1]:
+                shown = "-".join(map(str, dict.fromkeys(one[2])))
+                message = _("{port} is taken by {name}")
+                message = message.format(port=f"{one[1]}/{shown}", name=other[3])
                 yield [*path, key], message, _("another port")
-            taken[outer] = program["name"]
+        taken += mine
 
 
 def _no_service(name: str, known: Any) -> tuple[str, str]:

@@ -67,13 +67,16 @@ def examine(policy: Policy, town: Town, today: date) -> list[Remark]:
         part = "published" if published else "rules"
         index = number - len(policy.rules) if published else number
         rule = _Rule(resolved, {v: _box(resolved, v) for v in VERSIONS})
-        useless = _hidden(resolved, atlas) or _useless(rule, in_force, inner)
-        found = [*_ending(resolved, today), *useless, *_too_wide(rule)]
+        ended = resolved.ended(today.isoformat())
+        found = list(_ending(resolved, today))
+        if not ended:
+            found += _hidden(resolved, atlas) or _useless(rule, in_force, inner)
+            found += _too_wide(rule, atlas)
         remarks += [
             Remark(_problem(town, [part, index], resolved.name, what, remedy), level)
             for level, what, remedy in found
         ]
-        if not resolved.ended(today.isoformat()):
+        if not ended:
             in_force.append(rule)
     return remarks
 
@@ -86,7 +89,8 @@ def _ending(rule: ResolvedRule, today: date) -> Iterator[Found]:
     soon = today + timedelta(days=limits()["days_before_end"])
     remedy = _("a later day, or remove the rule")
     if rule.ended(today.isoformat()):
-        yield "error", _("ended on {until}").format(until=rule.until), remedy
+        text = _("ended on {until}: the next apply takes it away")
+        yield "warning", text.format(until=rule.until), remedy
     elif rule.until and date.fromisoformat(rule.until) <= soon:
         yield "warning", _("ends on {until}").format(until=rule.until), remedy
 
@@ -138,7 +142,7 @@ def _cover(
     return needed
 
 
-def _too_wide(rule: _Rule) -> Iterator[Found]:
+def _too_wide(rule: _Rule, atlas: Atlas) -> Iterator[Found]:
     if rule.rule.action == "deny":
         return
     if any(service.all for service in rule.rule.services):
@@ -149,19 +153,20 @@ def _too_wide(rule: _Rule) -> Iterator[Found]:
         text = _("lets {count} ports through").format(count=size(ports))
         yield "warning", text, _("at most {count}").format(count=most)
     managed = meet(ports, _management())
-    side = _town_side(rule)
-    if managed and side and size(side) > limits()["most_addresses"]:
+    if managed and _exposed(rule.rule, atlas):
         ports_named = ", ".join(f"{'udp' if p >= UDP else 'tcp'}/{p % UDP}" for p, _q in managed)
-        text = _("opens {ports}, by which machines are managed, between a zone and the internet")
+        text = _("opens {ports}, by which machines are managed, to or from the internet")
         remedy = _("single hosts, or a service without it")
         yield "warning", text.format(ports=ports_named), remedy
 
 
-def _town_side(rule: _Rule) -> Spans:
-    """Return the other side of a rule that has the internet on one."""
-    if rule.rule.inbound:
-        return rule.boxes[4].destinations
-    return rule.boxes[4].sources if rule.rule.outbound else ()
+def _exposed(rule: ResolvedRule, atlas: Atlas) -> bool:
+    """Return whether the internet is on one side, a gateway or more than single hosts opposite."""
+    if rule.inbound and within(rule.destinations, atlas.places.carrier):
+        return True
+    sides = (rule.destinations if rule.inbound else (), rule.sources if rule.outbound else ())
+    ours = [_numbers(within(side, atlas.town), version) for side in sides for version in VERSIONS]
+    return max(map(size, ours)) > limits()["most_addresses"]
 
 
 def _management() -> Spans:

@@ -105,7 +105,8 @@ class Policy:
 
 @dataclass(frozen=True)
 class ResolvedRule:
-    """A rule in networks. ``inbound``, ``outbound``: its sources, destinations have the internet.
+    """A rule in networks. ``inbound``, ``outbound``: of its sources, destinations some are not the
+    town's.
 
     ``published`` is set where the rule lets a published program's traffic through, towards the
     host's own address and port.
@@ -221,13 +222,6 @@ class Atlas:
             return without(self.zones[name], self.places.gateways)
         return self.sources(name)
 
-    def mentions(self, names: Iterable[str], wanted: str) -> bool:
-        """Return whether ``wanted`` is among ``names`` or the members of groups among them."""
-        groups = self.policy.groups
-        return any(
-            n == wanted or (n in groups and self.mentions(groups[n].members, wanted)) for n in names
-        )
-
 
 def _narrower(name: str, zones: Mapping[str, Networks]) -> Iterable[Network]:
     for other, networks in zones.items():
@@ -254,18 +248,20 @@ def policy_of(town: Town) -> Policy | None:
 
 
 def _resolved(rule: Rule, atlas: Atlas) -> ResolvedRule:
+    sources = ordered(n for name in rule.sources for n in atlas.sources(name))
+    destinations = ordered(n for name in rule.destinations for n in atlas.destinations(name))
     return ResolvedRule(
         rule.name,
-        ordered(n for name in rule.sources for n in atlas.sources(name)),
-        ordered(n for name in rule.destinations for n in atlas.destinations(name)),
+        sources,
+        destinations,
         tuple(map(atlas.policy.services.__getitem__, rule.services)),
         rule.action,
         rule.until,
         rule.log,
         rule.owner,
         rule.reason,
-        inbound=atlas.mentions(rule.sources, INTERNET),
-        outbound=atlas.mentions(rule.destinations, INTERNET),
+        inbound=bool(without(sources, atlas.town)),
+        outbound=bool(without(destinations, atlas.town)),
     )
 
 
