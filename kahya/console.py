@@ -90,7 +90,9 @@ def matrix(rows: Sequence[Row]) -> None:
     """Print who may reach what through the firewalls."""
     table = Table(_("from"), _("to"), _("family"), _("services"), show_edge=False)
     for row in rows:
-        table.add_row(row.source, row.to, f"IPv{row.family}", ", ".join(row.services) or "–")
+        names = [*row.services, *(_("{name} (in part)").format(name=n) for n in row.partly)]
+        names += [_("{name} (published)").format(name=n) for n in row.published]
+        table.add_row(row.source, row.to, f"IPv{row.family}", ", ".join(names) or "–")
     OUT.print(table)
 
 

@@ -71,12 +71,18 @@ class Flow:
 
 @dataclass(frozen=True)
 class Row:
-    """What one zone may reach of another in one family of addresses."""
+    """What one zone may reach of another in one family of addresses.
+
+    ``services`` are reached between any two places of theirs that packets can go between,
+    ``partly`` between some, ``published`` are the programs at a gateway's outer address.
+    """
 
     source: str
     to: str
     family: int
     services: tuple[str, ...]
+    partly: tuple[str, ...] = ()
+    published: tuple[str, ...] = ()
 
 
 class Matrix:
@@ -200,7 +206,7 @@ class Matrix:
         """Return what the policy says of every knock between two places."""
         left_out = "icmp" if to.address.version == 6 else "icmpv6"  # noqa: PLR2004
         return {
-            knock: self._verdict(source, to, knock)
+            knock: self.verdict(source, to, knock)
             for knock in self.knocks
             if knock.protocol != left_out
         }
@@ -212,15 +218,22 @@ class Matrix:
 
     def rows(self) -> list[Row]:
         """Return who may reach what, zone by zone, with the names of the services."""
-        found: dict[tuple[str, str, int], set[str]] = {}
+        found: dict[tuple[str, str, int], list[set[str]]] = {}
+        programs: dict[tuple[str, str, int], set[str]] = {}
         for source, to in self.pairs():
-            names = found.setdefault((source.zone, to.zone, to.address.version), set())
+            key = (source.zone, to.zone, to.address.version)
             verdicts = self.verdicts(source, to)
             shut = {n for k, arrives in verdicts.items() if not arrives for n in self.knocks[k]}
-            names |= {name for k in verdicts for name in self.knocks[k]} - shut
-        return [Row(*key, tuple(sorted(names))) for key, names in found.items()]
+            opened = {name for k in verdicts for name in self.knocks[k]} - shut
+            pairs = found.setdefault(key, [])
+            if not self._unreachable(source, to):
+                pairs.append(opened)
+            fits = (self._published(source, to, k) for k, arrives in verdicts.items() if arrives)
+            programs.setdefault(key, set()).update(program.name for program in fits if program)
+        return [_row(key, pairs, programs[key]) for key, pairs in found.items()]
 
-    def _verdict(self, source: Spot, to: Spot, knock: Knock) -> Arrival | None:
+    def verdict(self, source: Spot, to: Spot, knock: Knock) -> Arrival | None:
+        """Return where the policy has a connection arrive, None where it must not."""
         program = self._published(source, to, knock)
         goal, port = self._behind(program, to, knock) if program else (to.address, knock.port)
         if not program and self._unreachable(source, to):
@@ -361,6 +374,12 @@ class Matrix:
         if program.port:
             return address, ranges[0][0] if knock.port == program.port else 0
         return address, knock.port if _covers(service, knock) else 0
+
+
+def _row(key: tuple[str, str, int], pairs: Iterable[set[str]], programs: Iterable[str]) -> Row:
+    every: set[str] = set.intersection(*pairs) if pairs else set()
+    some = set().union(*pairs) - every
+    return Row(*key, *(tuple(sorted(names)) for names in (every, some, programs)))
 
 
 def _covers(service: Service, knock: Knock) -> bool:

@@ -5,6 +5,7 @@ logged in to with anyway; both end with it and leave nothing behind.
 """
 
 import json
+import re
 import shlex
 import subprocess
 from collections import defaultdict
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kahya.firewall.matrix import Flow, Matrix, Spot
+from kahya.firewall.nft_eval import Knock
 
 HERE = Path(__file__).parent
 START = "import sys,json; task=json.loads(sys.stdin.readline()); exec(task.pop('code'), task)"
@@ -70,6 +72,23 @@ def ends(matrix: Matrix, names: Sequence[str]) -> dict[str, list[Spot]]:
         for spot in spots[name]:
             found.setdefault((spot.gateway, spot.interface, spot.zone), name)
     return {name: spots[name] for name in dict.fromkeys(found.values())}
+
+
+def closed(
+    matrix: Matrix, stranger: str, gateway: str, ports: Sequence[int]
+) -> Iterator[tuple[str, int]]:
+    """Yield outer addresses of a gateway and TCP ports there that the policy shuts to a host."""
+    for source in map(matrix.spot, matrix.addresses(stranger)):
+        for to in map(matrix.spot, matrix.addresses(gateway)):
+            if to.address in matrix.outer and to.address.version == source.address.version:
+                shut = (p for p in ports if not matrix.verdict(source, to, Knock("tcp", p)))
+                yield from ((str(to.address), port) for port in shut)
+
+
+def counted(chain: str, interface: str, comment: str) -> int:
+    """Return how many packets from ``interface`` the rules of that comment in ``chain`` met."""
+    rule = rf'iifname "{interface}" .*counter packets (\d+) .*comment "{comment}"'
+    return sum(map(int, re.findall(rule, chain)))
 
 
 def flows(
