@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
-from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from ipaddress import ip_address, ip_network
 from typing import Any
 
-from kahya.firewall.networks import WAN, Network, addresses_of
+from kahya.firewall.networks import WAN, Network, addresses_of, covers, edges
 from kahya.firewall.nft_eval import Address, Knock
 from kahya.firewall.policy import (
     ANY,
+    EVERYTHING,
     GATEWAY,
     INTERNET,
     Policy,
@@ -24,7 +25,6 @@ from kahya.firewall.policy import (
     Service,
 )
 
-HOST_LENGTH = {4: 32, 6: 128}
 LAST_PORT = 65535
 STRANGERS = {4: "192.0.2.7", 6: "2001:db8:ffff::7"}  # of the internet, in no town: RFC 5737, 3849
 
@@ -141,9 +141,12 @@ class Matrix:
         """Return addresses to try: the ends of networks that matter, and their neighbours."""
         found = {ip_address(STRANGERS[version]): None}
         for _gateway, _interface, _zone, segment in self._segments:
-            inside = (n for n in self._named if n.version == version and _within(n, segment))
+            inside = filter(covers((segment,)), self._named)
             for network in (segment, *inside) if segment.version == version else ():
-                found |= dict.fromkeys(_edges(network, segment))
+                found |= dict.fromkeys(edges(network, segment))
+        (world,) = (network for network in EVERYTHING if network.version == version)
+        foreign = (a for n in self._named if n.version == version for a in edges(n, world))
+        found |= dict.fromkeys(a for a in foreign if self.spot(a).zone == INTERNET)
         own = (a for a in self.own if a.version == version and a not in self.tunnelled)
         found |= dict.fromkeys(own)
         return [self.spot(address) for address in found]
@@ -192,7 +195,7 @@ class Matrix:
 
     def pairs(self) -> Iterator[tuple[Spot, Spot]]:
         """Return every two places between which the policy has a say."""
-        for version in HOST_LENGTH:
+        for version in STRANGERS:
             spots = self.spots(version)
             yield from ((a, b) for a in spots for b in spots if self.meet(a, b))
 
@@ -384,19 +387,3 @@ def _row(key: tuple[str, str, int], pairs: Iterable[set[str]], programs: Iterabl
 
 def _covers(service: Service, knock: Knock) -> bool:
     return any(low <= knock.port <= high for low, high in getattr(service, knock.protocol))
-
-
-def _within(network: Network, segment: Network) -> bool:
-    return network.version == segment.version and network.subnet_of(segment)  # type: ignore[arg-type]
-
-
-def _edges(network: Network, segment: Network) -> Iterator[Address]:
-    """Return both ends of ``network`` and their neighbours, as far as hosts may have them."""
-    low, high = int(network.network_address), int(network.broadcast_address)
-    bottom, top = int(segment.network_address), int(segment.broadcast_address)
-    if network == segment:
-        numbers = [bottom - 1, bottom + 2, top - 1, top + 1]
-    else:
-        numbers = [n for n in (low - 1, low, high, high + 1) if bottom < n < top]
-    make = IPv4Address if segment.version == 4 else IPv6Address  # noqa: PLR2004
-    yield from (make(n) for n in numbers if 0 <= n < 1 << HOST_LENGTH[segment.version])

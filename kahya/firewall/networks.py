@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from ipaddress import (
@@ -126,6 +126,18 @@ def covers(networks: Iterable[Network]) -> Callable[[Network], bool]:
         network.version == n.version and network.subnet_of(n)  # type: ignore[arg-type]
         for n in networks
     )
+
+
+def edges(network: Network, segment: Network) -> Iterator[IPv4Address | IPv6Address]:
+    """Yield both ends of ``network`` and their neighbours, as far as hosts may have them."""
+    low, high = int(network.network_address), int(network.broadcast_address)
+    bottom, top = int(segment.network_address), int(segment.broadcast_address)
+    if network == segment:
+        numbers = [bottom - 1, bottom + 2, top - 1, top + 1]
+    else:
+        numbers = [n for n in (low - 1, low, high, high + 1) if bottom < n < top]
+    make = IPv4Address if segment.version == 4 else IPv6Address  # noqa: PLR2004
+    yield from (make(n) for n in numbers if 0 <= n < ENDS[segment.version])
 
 
 def within(networks: Iterable[Network], bounds: Iterable[Network]) -> Networks:

@@ -39,7 +39,9 @@ def test_any_policy_is_rendered_as_it_says(town, policy):
 def lab(town):
     policy = deepcopy(town.hosts["gw-merkez"].vars["firewall"])
     late = {"name": "late", "from": ["ofis"], "to": ["sunucu"], "services": ["rdp"]}
+    half = {"name": "half", "from": ["203.0.113.0/25"], "to": ["gateway"], "services": ["https"]}
     policy["rules"].append(late | {"owner": "x", "reason": "stands after what denies it"})
+    policy["rules"].append(half | {"owner": "x", "reason": "who keeps the lines"})
     return policy, rendered(town, policy)
 
 
@@ -50,6 +52,7 @@ def test_the_lab_is_as_its_policy_says(town, lab):
 MUTANTS = {  # what is changed in a ruleset: a pattern, what is written instead, who is told
     "a rule dropped": (r"\n\t\tjump forward-offices-to-servers", "", "ofis.*→ sunucu.*postgresql"),
     "a prefix widened": (r"(ip saddr 10\.20\.1\.100)/32", r"\1/31", r"ofis 10\.20\.1\.101"),
+    "a foreign network widened": (r"(203\.0\.113\.0)/25", r"\1/24", r"internet 203\.0\.113\.128"),
     "a port more": (r"(dport \{ 515, 631, 9100)", r"\1, 9101", "tcp/9101"),
     "order swapped": (
         r"(\t\tjump forward-no-remote-desktops\n)((?:\t\tjump \S+\n)*)", r"\2\1", "rdp",
