@@ -207,17 +207,18 @@ class Matrix:
 
     def verdicts(self, source: Spot, to: Spot) -> dict[Knock, Arrival | None]:
         """Return what the policy says of every knock between two places."""
-        left_out = "icmp" if to.address.version == 6 else "icmpv6"  # noqa: PLR2004
-        return {
-            knock: self.verdict(source, to, knock)
-            for knock in self.knocks
-            if knock.protocol != left_out
-        }
+        return {k: self.verdict(source, to, k) for k in self._tried[to.address.version]}
+
+    @cached_property
+    def _tried(self) -> Mapping[int, list[Knock]]:
+        """The knocks that there are in each version of IP."""
+        foreign = {4: "icmpv6", 6: "icmp"}
+        return {v: [k for k in self.knocks if k.protocol != foreign[v]] for v in STRANGERS}
 
     @property
     def size(self) -> int:
         """Return how many connections are tried."""
-        return sum(len(self.verdicts(*pair)) for pair in self.pairs())
+        return sum(len(self._tried[to.address.version]) for _source, to in self.pairs())
 
     def rows(self) -> list[Row]:
         """Return who may reach what, zone by zone, with the names of the services."""

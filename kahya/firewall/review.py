@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
-from functools import cache
+from typing import Any
 
 from kahya.firewall import lint, nftables
 from kahya.firewall.matrix import Matrix
@@ -17,6 +17,8 @@ from kahya.model import Town
 
 SYSTEM = "firewall"
 SHOWN = 20  # deviations in a message: one wrong rule has many
+_proved: list[tuple[Any, tuple[Deviation, ...]]] = []
+"""What was asked last, and the answer: one plan is judged several times on its way."""
 
 
 def matrix_of(town: Town) -> Matrix | None:
@@ -47,9 +49,12 @@ def deviations(town: Town, texts: Mapping[str, str]) -> list[Deviation]:
     matrix = matrix_of(town)
     if matrix is None:
         return []
-    with ThreadPoolExecutor(len(texts) or 1) as pool:
-        loaded = dict(zip(texts, pool.map(_load, texts.values()), strict=True))
-    return list(prove(matrix, loaded))
+    asked = (dict(texts), matrix.policy, matrix.hosts, matrix.today)
+    if not _proved or _proved[-1][0] != asked:
+        with ThreadPoolExecutor(len(texts) or 1) as pool:
+            loaded = dict(zip(texts, pool.map(Ruleset.of, texts.values()), strict=True))
+        _proved[:] = [(asked, tuple(prove(matrix, loaded)))]
+    return list(_proved[-1][1])
 
 
 def refusals(town: Town) -> list[str]:
@@ -61,9 +66,6 @@ def refusals(town: Town) -> list[str]:
         more = _("and {count} others").format(count=len(told) - SHOWN)
         told[SHOWN:] = [more]
     return wrong + told
-
-
-_load = cache(Ruleset.of)  # one plan is judged several times on its way
 
 
 def _today(town: Town) -> str:

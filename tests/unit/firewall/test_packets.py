@@ -12,6 +12,13 @@ from probes.firewall import packets
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: root only")
+FORGE = """
+import socket, sys
+for word in (b"1", b"2"):
+    with socket.socket(type=socket.SOCK_DGRAM) as sender:
+        sender.bind((sys.argv[1], 0))
+        sender.sendto(word, (sys.argv[2], 123))
+"""
 HOSTS = ["pc-fen", "ws-merkez", "db-merkez", "web-merkez", "misafir-fen", "kamera-itfaiye",
          "pc-itfaiye", "internet"]  # fmt: skip
 
@@ -82,6 +89,27 @@ def test_a_missing_rule_is_found(tried, world, town):
         world.load(review.rulesets(town))
     found = ("internet (internet)", "web-merkez (gateway)", "tcp/8443")
     assert rows == {(*found, family, "answered", "dropped") for family in ("IPv4", "IPv6")}
+
+
+@pytest.mark.parametrize("host", ["misafir-fen", "internet"])
+def test_who_claims_an_office_address_is_dropped(world, host, matrix):
+    """Seen at the rule's own counter: that nobody answers proves nothing."""
+    about = matrix.gateways["gw-fen"]["interfaces"]
+    zone = {"misafir-fen": "misafir", "internet": "wan"}[host]
+    name, goal = next((n, i["address"]) for n, i in about.items() if i["zone"] == zone)
+    claim = "10.20.2.77"
+
+    def dropped():
+        chain = world.on("gw-fen", "PATH=$PATH:/usr/sbin; nft list chain inet kahya guard")
+        return packets.counted(chain, name, "spoofed")
+
+    before = dropped()
+    world.on(host, f"ip address add {claim}/32 dev lo")
+    try:
+        world.on(host, f"python3 -c '{FORGE}' {claim} {goal.split('/')[0]}")
+    finally:
+        world.on(host, f"ip address del {claim}/32 dev lo")
+    assert dropped() == before + 2
 
 
 def test_nothing_stays_behind(world):
