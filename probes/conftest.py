@@ -46,13 +46,14 @@ def pytest_runtest_makereport(item, call):
     report = yield
     host = item.funcargs.get("host")
     broken = report.failed and report.when != "call"
+    said = dict(item.user_properties)
     if report.when == "call" or broken:
         doc = (item.function.__doc__ or item.name).strip().splitlines()[0]
         result = {
             "host": name_of(host) if host else "",
             "name": doc,
             "status": "error" if broken else "passed" if report.passed else "failed",
-            "detail": str(call.excinfo.value) if call.excinfo else "",
+            "detail": str(call.excinfo.value) if call.excinfo else said.get("detail", ""),
         }
         with Path(os.environ["KAHYA_PROBE_RESULTS"]).open("a", encoding="utf-8") as file:
             file.write(json.dumps(result) + "\n")

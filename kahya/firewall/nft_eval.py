@@ -8,18 +8,17 @@ expression is understood when it is read or refused: nothing unknown ever lets a
 from __future__ import annotations
 
 import json
-import subprocess
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
 from typing import Any, Literal
 
 from kahya.errors import PlanError
+from kahya.firewall.nft import listed
 from kahya.i18n import _
 
 Address = IPv4Address | IPv6Address
 TTL = 64
-SECONDS = 60
 FAMILIES: Mapping[str, tuple[int, ...]] = {"ip": (4,), "ip6": (6,), "inet": (4, 6)}
 ALIASES = {"ipv6-icmp": "icmpv6"}
 SOURCE_PORT = 40000
@@ -120,18 +119,10 @@ class Ruleset:
         """Load ``text`` in a namespace that ends at once, and read it back.
 
         Raises:
-            PlanError: nft is missing or refuses the text.
+            PlanError: nft is missing, can't be run here, or refuses the text.
             UnknownRuleError: it holds what can't be judged.
         """
-        command = ["unshare", "--map-root-user", "--net", "--user", "sh", "-c"]
-        command.append("PATH=$PATH:/usr/sbin; nft -f - && nft -j list ruleset")
-        done = subprocess.run(
-            command, input=text, capture_output=True, text=True, timeout=SECONDS, check=False
-        )
-        if done.returncode:
-            message = _("nft can't load the ruleset: {why}").format(why=done.stderr.strip())
-            raise PlanError(message, _("Install nftables here, or correct the policy."))
-        return cls(json.loads(done.stdout))
+        return cls(listed(text))
 
     def run(self, hook: str, packet: Packet) -> list[Packet]:
         """Return what leaves ``hook`` (prerouting, forward, …): nothing, or ``packet`` in parts."""

@@ -31,7 +31,8 @@ from kahya.firewall.terms import Flow, Terms
 TEMPLATE = Path(__file__).with_name("nftables.conf.j2")
 FAMILY = {4: "ip", 6: "ip6"}
 COMMENT_BYTES = 127  # the most that nft takes
-LINK_LOCAL = (ip_network("fe80::/10"), ip_network("::/128"))
+# Of its own link only: who has no other address yet, and asks for one by DHCP or who has it.
+LINK_LOCAL = tuple(map(ip_network, ("fe80::/10", "::/128", "0.0.0.0/32")))
 PRIVATE6 = ip_network("fc00::/7")
 CHAIN = re.compile(r"^    chain (t\d+) \{\n(.*?)^    \}", re.MULTILINE | re.DOTALL)
 

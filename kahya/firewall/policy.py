@@ -193,9 +193,11 @@ class Atlas:
 
     @cached_property
     def zones(self) -> dict[str, Networks]:
-        """The networks of each zone, less what is another zone's."""
+        """The networks of each zone, each less what of it is another zone's."""
         found = {
-            name: without(networks, _narrower(name, self.whole))
+            name: ordered(
+                part for n in networks for part in without((n,), _narrower(n, name, self.whole))
+            )
             for name, networks in self.whole.items()
         }
         return {**found, GATEWAY: self.places.gateways, INTERNET: without(EVERYTHING, self.town)}
@@ -223,11 +225,10 @@ class Atlas:
         return self.sources(name)
 
 
-def _narrower(name: str, zones: Mapping[str, Networks]) -> Iterable[Network]:
+def _narrower(whole: Network, name: str, zones: Mapping[str, Networks]) -> Iterable[Network]:
+    """Yield what lies within a network of zone ``name`` and is another zone's."""
     for other, networks in zones.items():
-        for network in networks if other != name else ():
-            if network not in zones[name] and covers(zones[name])(network):
-                yield network
+        yield from filter(covers((whole,)), networks if other != name else ())
 
 
 def resolve(policy: Policy, town: Town | Places) -> tuple[ResolvedRule, ...]:

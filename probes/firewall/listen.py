@@ -51,7 +51,7 @@ def main():
         if server:
             waiting.register(server, selectors.EVENT_READ)
         else:
-            taken.append([protocol, port])
+            taken.append([protocol, address, port])
     waiting.register(sys.stdin, selectors.EVENT_READ)
     print(json.dumps(taken), flush=True)
     until = time.monotonic() + LIFETIME

@@ -12,7 +12,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from kahya.firewall.matrix import Flow, Matrix, Spot
@@ -29,16 +29,22 @@ Login = Callable[[str], list[str]]
 
 @dataclass(frozen=True)
 class Seen:
-    """A connection that was tried; ``who`` answered, "?" if it gave no name, "" if nobody."""
+    """A connection that was tried; ``who`` answered, "?" if it gave no name, "" if nobody.
+
+    ``silent``: nobody, but a daemon listens there that answers to nothing a stranger may say.
+    """
 
     source: str
     to: str
     flow: Flow
     who: str
+    silent: bool = False
 
     @property
     def right(self) -> bool:
-        """Return whether it is as the policy says."""
+        """Return whether it is as the policy says, as far as it could be seen."""
+        if self.silent:
+            return True
         if self.flow.arrives is None:
             return not self.who
         return self.who in ("?", f"kahya:{self.to}")
@@ -120,13 +126,13 @@ def probe(tried: Sequence[tuple[str, str, Flow]], login: Login) -> list[Seen]:
         for index, one in zip(again, _knock([tried[i] for i in again], login, WAITS[1], pool),
                               strict=True):  # fmt: skip
             seen[index] = one
-    return [one for one in seen if not _silent(one, taken.get(one.to, []))]
+    return [replace(one, silent=_silent(one, taken.get(one.to, []))) for one in seen]
 
 
 def _silent(one: Seen, taken: Sequence[Sequence[object]]) -> bool:
-    """Return whether a daemon listens there that answers to nothing a stranger may say."""
-    port = one.flow.arrives[1] if one.flow.arrives else 0
-    return not one.who and one.flow.knock.protocol == "udp" and ["udp", port] in taken
+    address, port = one.flow.arrives or (one.flow.to.address, one.flow.knock.port)
+    place = [one.flow.knock.protocol, str(address), port]
+    return not one.who and place[0] == "udp" and place in taken
 
 
 def _ports(tried: Sequence[tuple[str, str, Flow]]) -> dict[str, list[tuple[str, str, int]]]:

@@ -204,3 +204,14 @@ def test_nothing_for_the_town_leaves_in_the_open(town, gateway, source, to):
 def test_only_strangers_pings_are_limited(town, gateway):
     lines = [x for x in ruleset(town.hosts[gateway].vars).splitlines() if "limit rate over" in x]
     assert [re.match(r'\s*iifname \{ "wan0" \} icmp(v6)? ', x) is not None for x in lines] == [True] * 2
+
+
+@pytest.mark.parametrize(
+    ("source", "passes"), [("0.0.0.0", True), ("10.20.2.50", True), ("10.20.102.7", False)]
+)
+def test_who_has_no_address_yet_may_ask_for_one(town, source, passes):
+    rules = Ruleset.of(ruleset(town.hosts["gw-fen"].vars))
+    ask = Packet(
+        ip_address(source), ip_address("255.255.255.255"), frozenset({Knock("udp", 67)}), "lan0"
+    )
+    assert bool(rules.run("prerouting", ask)) is passes

@@ -1,6 +1,7 @@
 """The packet prober on namespaces with the lab's own rules: what is wrong there is found."""
 
 import os
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,21 @@ def test_who_claims_an_office_address_is_dropped(world, host, matrix):
     finally:
         world.on(host, f"ip address del {claim}/32 dev lo")
     assert dropped() == before + 2
+
+
+def test_a_daemon_that_answers_nobody_is_told_apart(tried, world):
+    """It can't be seen whether what was said to it got through or was dropped."""
+    mine = [one for one in of(tried, "misafir-fen") if one[1] == "db-merkez"]
+    daemon = "import socket; s = socket.socket(type=socket.SOCK_DGRAM)"
+    daemon += "; s.bind((str(), 123)); print(flush=True); input()"
+    words = [*world.login("db-merkez"), "python3", "-c", daemon]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as one:
+        one.stdout.readline()
+        seen = packets.probe(mine, world.login)
+        one.communicate("\n", timeout=20)
+    silent = {(s.flow.label, s.flow.to.address.version) for s in seen if s.silent}
+    assert silent == {("ntp (udp/123)", 4)}
+    assert all(s.right for s in seen)
 
 
 def test_nothing_stays_behind(world):

@@ -8,6 +8,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from kahya.firewall.matrix import Matrix
 from kahya.firewall.networks import Places, covers
 from kahya.firewall.policy import Atlas, parse, policy_of, resolve
 from kahya.inventory_check import FORMATS, schemas
@@ -38,6 +39,22 @@ def atlas(town):
 def test_every_address_is_the_goal_of_one_zone(atlas, address, zone):
     whole = ip_network(ip_address(address))
     assert [name for name in atlas.zones if covers(atlas.destinations(name))(whole)] == [zone]
+
+
+@pytest.mark.parametrize(
+    ("address", "zone"),
+    [("10.20.1.31", "desks"), ("10.20.1.7", "office"), ("10.20.1.32", "office")],
+)
+def test_the_most_specific_network_wins_three_deep(town, address, zone):
+    subnets = {"office": ["10.20.1.0/25", "10.20.1.7/32"], "desks": ["10.20.1.0/27"]}
+    data = town.hosts["gw-merkez"].vars["firewall"]
+    zones = {name: {"title": name, "subnets": found} for name, found in subnets.items()}
+    policy = parse({**data, "zones": zones})
+    atlas = Atlas(policy, Places.of_town(town))
+    whole = ip_network(address)
+    assert [name for name in atlas.zones if covers(atlas.zones[name])(whole)] == [zone]
+    hosts = {h.name: h.vars for h in town.hosts.values()}
+    assert Matrix(policy, hosts, "2026-11-27").spot(ip_address(address)).zone == zone
 
 
 def test_groups_are_their_members(atlas):
