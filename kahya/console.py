@@ -309,9 +309,8 @@ def probes(results: Sequence[ProbeResult], *, failed_only: bool = False) -> None
                 (f"{_(item.status):8}", colour), f" {item.host} {item.system}: {item.name}"
             )
         )
-        if item.status != "passed" and item.detail:
-            for line in item.detail.splitlines()[:DETAIL_LINES]:
-                OUT.print(Text("         " + line, "dim"))
+        for line in item.detail.splitlines()[:DETAIL_LINES]:
+            OUT.print(Text("         " + line, "dim"))
     passed = sum(item.status == "passed" for item in results)
     say(_("{passed} of {count} checks passed.").format(passed=passed, count=len(results)))
 

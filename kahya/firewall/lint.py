@@ -166,7 +166,7 @@ def _exposed(rule: ResolvedRule, atlas: Atlas) -> bool:
         return True
     sides = (rule.destinations if rule.inbound else (), rule.sources if rule.outbound else ())
     ours = [_numbers(within(side, atlas.town), version) for side in sides for version in VERSIONS]
-    return max(map(size, ours)) > limits()["most_addresses"]
+    return any(size(side) > limits()["most_addresses"] for side in ours)
 
 
 def _management() -> Spans:

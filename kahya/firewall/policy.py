@@ -105,9 +105,9 @@ class Policy:
 
 @dataclass(frozen=True)
 class ResolvedRule:
-    """A rule in networks. ``inbound``, ``outbound``: of its sources, destinations some are not the
-    town's.
+    """A rule in networks.
 
+    ``inbound``, ``outbound``: some of its sources, destinations are not the town's.
     ``published`` is set where the rule lets a published program's traffic through, towards the
     host's own address and port.
     """

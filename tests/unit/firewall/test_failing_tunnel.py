@@ -27,7 +27,7 @@ with socket.create_server(("SERVER", 5432)) as server:
     client.send(b"up")
     sys.stdin.readline()
 """.replace("SERVER", SERVER)
-SYSLOG = f"python3 -c 'import socket; socket.socket(2, 2).sendto(b\"x\", (\"{SERVER}\", 514))'"
+SYSLOG = f'python3 -c \'import socket; socket.socket(2, 2).sendto(b"x", ("{SERVER}", 514))\''
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ def test_what_to_do_is_said(tmp_path, monkeypatch, does):
 
 @pytest.mark.parametrize(("user", "asks"), [(0, False), (1000, True)])
 def test_root_needs_no_user_namespace(tmp_path, monkeypatch, user, asks):
-    (tmp_path / "unshare").write_text("#!/bin/sh\necho \"[\\\"$*\\\"]\"\n")
+    (tmp_path / "unshare").write_text('#!/bin/sh\necho "[\\"$*\\"]"\n')
     (tmp_path / "unshare").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(nft.os, "geteuid", lambda: user)
