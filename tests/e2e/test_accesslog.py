@@ -9,9 +9,9 @@ import pytest
 from admin import ROOT, kahya, on
 
 pytestmark = pytest.mark.usefixtures("bring_up")
-GATEWAY, PC, OTHER = "gw-fen", "pc-fen", "10.20.1.50"
+GATEWAY, PC, OTHER, PORT = "gw-fen", "pc-fen", "10.20.1.10", 5432  # an office may ask it
 CALL = (
-    "python3 -c \"import socket; s = socket.create_connection(('{}', 22), 5);"
+    "python3 -c \"import socket; s = socket.create_connection(('{}', {}), 5);"
     ' print(*s.getsockname())"'
 )
 PATIENCE = 10.0
@@ -19,7 +19,7 @@ PATIENCE = 10.0
 
 def call():
     """Connect from a PC to one in another building; return its end as the log writes it."""
-    address, port = on(PC, CALL.format(OTHER)).split()
+    address, port = on(PC, CALL.format(OTHER, PORT)).split()
     return f"{address}:{port}", datetime.now(UTC).isoformat()
 
 
@@ -36,7 +36,8 @@ def who(end, at):
 def test_it_is_known_who_called(bring_up):
     end, at = call()
     (answer,) = who(end, at)
-    assert (answer["host"], answer["internal"], answer["destination"]) == (PC, end, f"{OTHER}:22")
+    asked = f"{OTHER}:{PORT}"
+    assert (answer["host"], answer["internal"], answer["destination"]) == (PC, end, asked)
     assert answer["mac"] == on(PC, "cat /sys/class/net/eth0/address").strip()
 
 
