@@ -5,6 +5,7 @@ import time
 from ipaddress import ip_network
 
 PATIENCE_SECONDS = 20  # a second for a first hello, a few for the databases
+UNTIL = time.monotonic() + PATIENCE_SECONDS  # for all checks together: routers settle but once
 
 
 def test_neighbours(host, vars):
@@ -77,7 +78,6 @@ def way(host, network):
 
 def awaited(look, wanted):
     """Return what ``look`` sees, once that is what is wanted, or patience has ended."""
-    until = time.monotonic() + PATIENCE_SECONDS
-    while (found := look()) != wanted and time.monotonic() < until:
+    while (found := look()) != wanted and time.monotonic() < UNTIL:
         time.sleep(1)
     return found
