@@ -94,7 +94,7 @@ def test_the_line_that_was_changed_is_named(run, log, tmp_path):
     assert "NOT whole" in out
 
 
-@pytest.mark.parametrize("moment", [clock(2)[:19], clock(2, "UTC")])
+@pytest.mark.parametrize("moment", [clock(2)[:19], clock(2, "UTC")], ids=["ours", "UTC"])
 def test_who_it_was(run, log, moment):
     code, out, _err = run("who", PUBLIC, moment, log, "--json")
     found = json.loads(out)
