@@ -9,7 +9,7 @@ import re
 import shlex
 import subprocess
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -22,6 +22,7 @@ HERE = Path(__file__).parent
 START = "import sys,json; task=json.loads(sys.stdin.readline()); exec(task.pop('code'), task)"
 WAITS = (1.0, 3.0)  # seconds: what should have answered and did not is tried once more, longer
 AT_ONCE = 64  # scripts
+SSH_FAILED = 255
 PATIENCE = 40  # seconds for one script
 Login = Callable[[str], list[str]]
 """Returns the words that run a command on a host, as root."""
@@ -113,6 +114,23 @@ def flows(
                         if services or arrives:
                             goal = names.get(arrives[0], name) if arrives else name
                             yield source, goal, Flow(one, other, knock, arrives, services)
+
+
+def judge(flow: Flow) -> str:
+    """Return the gateway that answers for a connection: the last one that could have dropped it.
+
+    One that is to be answered is the first one's affair. So a gateway that has no rules yet, in a
+    building that is being brought up, is nobody else's failure.
+    """
+    ends = flow.source.gateway, flow.to.gateway
+    return next(filter(None, ends if flow.arrives else reversed(ends)), "")
+
+
+def away(names: Collection[str], login: Login) -> set[str]:
+    """Return who can't be logged in to."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        done = pool.map(lambda n: subprocess.run([*login(n), "true"], check=False), names)
+        return {name for name, one in zip(names, done, strict=True) if one.returncode == SSH_FAILED}
 
 
 def probe(tried: Sequence[tuple[str, str, Flow]], login: Login) -> list[Seen]:
