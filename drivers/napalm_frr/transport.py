@@ -136,14 +136,23 @@ class Transport:
         with channel:
             channel.settimeout(self.timeout)
             channel.exec_command(command)
-            channel.sendall(given)
-            channel.shutdown_write()
+            _tell(channel, given)
             out, err = _read(channel, self.timeout)
             answered = channel.status_event.wait(self.timeout)
             # A program that was killed has no status, either; but then the connection lives on.
             if not answered or (channel.exit_status < 0 and not self.is_alive()):
                 raise EOFError("the connection broke off")
             return Result(channel.exit_status, out, err)
+
+
+def _tell(channel: paramiko.Channel, given: bytes) -> None:
+    try:
+        channel.sendall(given)
+        channel.shutdown_write()
+    except TimeoutError:
+        raise
+    except OSError:
+        return  # a program that ended without reading; what it said tells why
 
 
 def _read(channel: paramiko.Channel, timeout: float) -> tuple[str, str]:
