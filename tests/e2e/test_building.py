@@ -17,6 +17,7 @@ PEER = {
     ("vpn", "tunnel wg-kutuphane"),
     ("routing", "interface wg-kutuphane"),
     ("firewall", "its chains"),
+    ("accesslog", "file /etc/kahya-accesslog/config.json"),
 }
 pytestmark = [
     pytest.mark.usefixtures("bring_up"),
