@@ -21,9 +21,9 @@ MOMENT = Path(__file__).with_name("at_a_moment.py")
 PATIENCE_SECONDS = 90
 READ = r"""
 while pidof apt-get dpkg >/dev/null; do sleep 0.2; done  # the command under way comes to its end
-find /etc /var/lib/kahya -path /var/lib/kahya/return -prune -o \
+find /etc /var/lib/kahya -path /var/lib/kahya/return -prune -o -name '*.sav' -o \
     \( -type f -o -type l \) -printf 'FILE %p\t%M %u %g %l\n'
-find /etc -type f -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)/SHA \2\t\1/'
+find /etc -type f ! -name '*.sav' -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)/SHA \2\t\1/'
 dpkg-query -W -f 'PACKAGE ${Package}\t${Version} ${db:Status-Status}\n'
 printf 'ID\t'; cat /etc/machine-id
 printf 'RULES\t'; nft -s list ruleset 2>/dev/null | sha256sum
