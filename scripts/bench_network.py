@@ -30,7 +30,7 @@ async def be_switches(folder: Path, platform: str, count: int) -> None:
     servers = []
     for number in range(count):
         where = folder / f"device-{number}"
-        device = Device(where, platform, config, hardware(platform, where.name, ""))
+        device = Device(where, platform, config, hardware(platform, ""))
         servers.append(await face.serve(device, "127.0.0.1", 0))
         print(servers[-1].sockets[0].getsockname()[1], flush=True)
     await asyncio.to_thread(sys.stdin.read)
