@@ -159,20 +159,20 @@ class Workflow:
             say("system", system)
             # The firewalls of a town in use keep a new building out until they know of it.
             cut_off = ssh.beyond_vpn(self.town) if routed else ()
-            near, far = (
-                Scope(tuple(n for n in hosts if (n in cut_off) == out), (system,))
-                for out in (False, True)
-            )
+            near = Scope(tuple(n for n in hosts if n not in cut_off), (system,))
+            far = Scope(tuple(n for n in hosts if n in cut_off), (system,))
             if near.hosts and not self._settle(near, known, sign, say):
                 return False
-            if far.hosts and not ssh.await_vpn(self.town):
-                say("no_vpn", system)
-                return False
-            if far.hosts and not self._settle(far, known, sign, say):
-                return False
-            routed |= system.engine == "napalm"
-            if system.engine == "napalm" and not ssh.await_vpn(self.town):
-                say("no_vpn_yet", system)
+            if far.hosts:
+                if not ssh.await_vpn(self.town):
+                    say("no_vpn", system)
+                    return False
+                if not self._settle(far, known, sign, say):
+                    return False
+            if system.engine == "napalm":
+                routed = True
+                if not ssh.await_vpn(self.town):
+                    say("no_vpn_yet", system)
         return not routed or not ssh.beyond_vpn(self.town)
 
     def examine(self, part: Scope) -> tuple[Look, list[ProbeResult]]:
