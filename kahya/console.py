@@ -13,10 +13,8 @@ from rich.text import Text
 
 from kahya.backup import Backup
 from kahya.errors import KahyaError
-from kahya.feeds.store import Snapshot
 from kahya.finding import Finding, Look, sentences
 from kahya.firewall.lint import Remark
-from kahya.firewall.matrix import Row
 from kahya.i18n import _
 from kahya.inventory_check import Problem
 from kahya.journal import Lock
@@ -84,16 +82,6 @@ def remarks(found: Sequence[Remark]) -> None:
         text = _("error") if remark.level == "error" else _("warning")
         style = "red" if remark.level == "error" else "yellow"
         ERR.print(_text(f"{text}: {remark.problem}", style))
-
-
-def matrix(rows: Sequence[Row]) -> None:
-    """Print who may reach what through the firewalls."""
-    table = Table(_("from"), _("to"), _("family"), _("services"), show_edge=False)
-    for row in rows:
-        names = [*row.services, *(_("{name} (in part)").format(name=n) for n in row.partly)]
-        names += [_("{name} (published)").format(name=n) for n in row.published]
-        table.add_row(row.source, row.to, f"IPv{row.family}", ", ".join(names) or "–")
-    OUT.print(table)
 
 
 def failures(found: Sequence[str]) -> None:
@@ -170,21 +158,6 @@ def backup(done: Backup, *, brief: bool = False) -> None:
         text = _("{read} devices read, {saved} differed from their last backup.")
         saved = sum(map(len, done.saved.values()))
         say(text.format(read=len(done.read), saved=saved))
-
-
-def snapshot(found: Snapshot, *, proposed: bool) -> None:
-    """Print block lists that belong together, and what they were made from."""
-    mark = _("proposed") if proposed else ""
-    OUT.rule(Text(f"{found.id[:12]} {mark}".strip()), align="left")
-    for name, (_digest, count) in sorted(found.lists.items()):
-        OUT.print(_text(f"{count:>12,}  {name}"))
-    for name, source in found.sources.items():
-        text = _(
-            "{name}: {url}, fetched {when}, {size} bytes, sha256 {digest}; {bad} lines rejected"
-        )
-        about = {"url": source.url, "when": source.fetched, "size": f"{source.size:,}"}
-        bad = {"digest": source.sha256[:12], "bad": source.rejected}
-        OUT.print(_text(text.format(name=name, **about, **bad)))
 
 
 def _findings(title: str, findings: Sequence[Finding], town: Town) -> None:

@@ -72,7 +72,7 @@ def _public(text: str) -> str:
         number = int(port)
     except ValueError:
         raise _wrong(text, "198.51.100.7:40123, [2001:db8::7]:40123") from None
-    return f"{address}:{number}" if address.version == 4 else f"[{address}]:{number}"  # noqa: PLR2004
+    return f"{address}:{number}" if address.version == 4 else f"[{address}]:{number}"  # noqa: PLR2004 - IPv4
 
 
 def _wrong(text: str, expected: str) -> argparse.ArgumentTypeError:

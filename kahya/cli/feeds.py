@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from rich.text import Text
+
 from kahya import console
 from kahya.cli.common import ERROR, OK, Add, print_json, town_directory
 from kahya.errors import FeedError
@@ -77,11 +79,11 @@ def _list(args: argparse.Namespace) -> int:
     proposed = pointed(Path(town.directory))
     names = kept.snapshots()
     if args.json:
-        found = {name: _document(kept.snapshot(name), name == proposed) for name in names}
+        found = {name: _document(kept.snapshot(name), proposed=name == proposed) for name in names}
         print_json(found)
         return OK
     for name in names:
-        console.snapshot(kept.snapshot(name), proposed=name == proposed)
+        _show(kept.snapshot(name), proposed=name == proposed)
     if not names:
         console.say(_("No lists yet. Next: kahya feeds fetch"))
     return OK
@@ -102,12 +104,27 @@ def _propose(town: Town, snapshot: Snapshot, args: argparse.Namespace) -> None:
     if args.json:
         print_json(_document(snapshot, proposed=True))
         return
-    console.snapshot(snapshot, proposed=True)
+    _show(snapshot, proposed=True)
     if changed:
         console.say(_("Written to {path}. Next: commit it, kahya plan").format(path=POINTER))
 
 
-def _document(snapshot: Snapshot, proposed: bool) -> dict[str, Any]:  # noqa: FBT001 - private
+def _show(snapshot: Snapshot, *, proposed: bool) -> None:
+    """Print block lists that belong together, and what they were made from."""
+    mark = _("proposed") if proposed else ""
+    console.OUT.rule(Text(f"{snapshot.id[:12]} {mark}".strip()), align="left")
+    for name, (_digest, count) in sorted(snapshot.lists.items()):
+        console.line(f"{count:>12,}  {name}")
+    for name, source in snapshot.sources.items():
+        text = _(
+            "{name}: {url}, fetched {when}, {size} bytes, sha256 {digest}; {bad} lines rejected"
+        )
+        about = {"url": source.url, "when": source.fetched, "size": f"{source.size:,}"}
+        bad = {"digest": source.sha256[:12], "bad": source.rejected}
+        console.line(text.format(name=name, **about, **bad))
+
+
+def _document(snapshot: Snapshot, *, proposed: bool) -> dict[str, Any]:
     return {
         "id": snapshot.id,
         "proposed": proposed,

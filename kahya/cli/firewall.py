@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from dataclasses import asdict
+
+from rich.table import Table
 
 from kahya import console
 from kahya.cli.common import ERROR, OK, Add, print_json, town_directory
 from kahya.firewall import review
+from kahya.firewall.matrix import Row
 from kahya.i18n import _
 from kahya.inventory import load
 
@@ -40,8 +44,18 @@ def _firewall(args: argparse.Namespace) -> int:
         console.remarks(remarks)
         console.failures(list(map(str, found)))
         if args.matrix:
-            console.matrix(matrix.rows())
+            print_matrix(matrix.rows())
         text = _("{count} connections looked at on {gateways} gateways, {wrong} deviate.")
         counts = {"count": matrix.size, "gateways": len(texts), "wrong": len(found)}
         console.say(text.format(**counts))
     return ERROR if found or any(remark.level == "error" for remark in remarks) else OK
+
+
+def print_matrix(rows: Iterable[Row]) -> None:
+    """Print who may reach what through the firewalls."""
+    table = Table(_("from"), _("to"), _("family"), _("services"), show_edge=False)
+    for row in rows:
+        names = [*row.services, *(_("{name} (in part)").format(name=n) for n in row.partly)]
+        names += [_("{name} (published)").format(name=n) for n in row.published]
+        table.add_row(row.source, row.to, f"IPv{row.family}", ", ".join(names) or "–")
+    console.OUT.print(table)

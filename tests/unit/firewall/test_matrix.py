@@ -5,7 +5,7 @@ from ipaddress import ip_address
 
 import pytest
 
-from kahya import console
+from kahya.cli.firewall import print_matrix
 from kahya.firewall import review
 from kahya.firewall.matrix import Matrix
 from kahya.firewall.policy import Published
@@ -35,7 +35,7 @@ def test_a_row_has_what_is_published_and_what_holds_in_part(rows, family):
 
 
 def test_both_are_shown(rows, capsys):
-    console.matrix([rows["internet", "gateway", 4], rows["ofis", "ofis", 4]])
+    print_matrix([rows["internet", "gateway", 4], rows["ofis", "ofis", 4]])
     shown = " ".join(capsys.readouterr().out.split())
     assert "ping, website (published)" in shown
     assert "printing, smb (in part)" in shown
