@@ -6,11 +6,9 @@ import gzip
 import io
 import tarfile
 import time
-import urllib.request
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -78,9 +76,12 @@ def download(feed: Feed) -> bytes:
     """
     if urlsplit(feed.url).scheme not in ("http", "https", "file"):
         raise _error(feed, _("{url} is neither http, https nor file").format(url=feed.url))
+    import urllib.request  # most commands fetch nothing
+    from http.client import HTTPException
+
     end, size, parts = time.monotonic() + feed.limits.seconds, 0, []
     try:
-        with urllib.request.urlopen(feed.url, timeout=feed.limits.seconds) as answer:  # noqa: S310
+        with urllib.request.urlopen(feed.url, timeout=feed.limits.seconds) as answer:  # noqa: S310 - of these schemes
             while part := answer.read1(CHUNK):  # what is there: read() would wait for a whole chunk
                 size += len(part)
                 _bounded(feed, size)
