@@ -240,7 +240,7 @@ def _unsealed(file: LogFile, ca: Path, at: datetime | None) -> str:
     if done.returncode == 0:
         return ""
     told = done.stderr.decode(errors="replace").splitlines()
-    reasons = [line.split(":")[5] for line in told if line.count(":") > 5]  # noqa: PLR2004
+    reasons = [line.split(":")[5] for line in told if line.count(":") > 5]  # noqa: PLR2004 - the reason is the sixth
     return ", ".join(dict.fromkeys(filter(None, reasons))) or "openssl ts -verify"
 
 

@@ -131,7 +131,7 @@ def _without(whole: Network, allowed: Iterable[Network]) -> Iterator[Network]:
     for other in allowed:
         if other.version == whole.version and other.overlaps(whole):
             if other.prefixlen > whole.prefixlen:
-                for part in whole.address_exclude(other):  # type: ignore[arg-type]
+                for part in whole.address_exclude(other):  # type: ignore[arg-type]  # of one version
                     yield from _without(part, allowed)
             return
     yield whole

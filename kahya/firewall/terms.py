@@ -106,4 +106,4 @@ class Terms:
         names.ParseDefinitionsObject(self.definitions, "")
         filters = [{"header": {"targets": dict(target), "comment": ""}, "terms": self.terms}]
         raw = {"filename": "kahya", "filters": filters}
-        return policy.FromBuilder(policy_builder.PolicyBuilder(raw, names, False, False))  # noqa: FBT003
+        return policy.FromBuilder(policy_builder.PolicyBuilder(raw, names, False, False))  # noqa: FBT003 - aerleon has no names for them

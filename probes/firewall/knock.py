@@ -44,7 +44,7 @@ def started(protocol, address, port):
         family = socket.AF_INET6 if ":" in address else socket.AF_INET
         kind = socket.SOCK_STREAM if protocol == "tcp" else socket.SOCK_DGRAM
         client, text = socket.socket(family, kind), ASKED.get(port, b"kahya")
-    client.setblocking(False)  # noqa: FBT003
+    client.setblocking(False)  # noqa: FBT003 - the socket's own form
     error = client.connect_ex((address, port))
     if error not in (0, errno.EINPROGRESS):
         client.close()

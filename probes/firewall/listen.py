@@ -22,7 +22,7 @@ def opened(protocol, address, port):
     server = socket.socket(family, KINDS[protocol])
     if protocol == "tcp":
         server.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    server.setblocking(False)  # noqa: FBT003
+    server.setblocking(False)  # noqa: FBT003 - the socket's own form
     try:
         server.bind((address, port))
         if protocol == "tcp":

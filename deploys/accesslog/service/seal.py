@@ -51,7 +51,7 @@ def seal(path: Path, url: str, ca: str) -> None:
     request = urllib.request.Request(  # noqa: S310 - the inventory's own
         url, query, {"Content-Type": "application/timestamp-query"}
     )
-    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:  # noqa: S310
+    with urllib.request.urlopen(request, timeout=TIMEOUT_SECONDS) as reply:  # noqa: S310 - as above
         stamp = reply.read()
     ready = seal_of(path).with_suffix(".stamping")
     ready.write_bytes(stamp)

@@ -78,4 +78,4 @@ def leases(text: str) -> dict[str, tuple[str, str]]:
             if row["state"] == ACTIVE and row["valid_lifetime"] != "0"
         }
     rows = (line.split() for line in text.splitlines())
-    return {row[2]: (row[1], row[3].strip("*")) for row in rows if len(row) >= 4}  # noqa: PLR2004
+    return {row[2]: (row[1], row[3].strip("*")) for row in rows if len(row) >= 4}  # noqa: PLR2004 - up to the name

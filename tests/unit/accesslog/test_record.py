@@ -106,7 +106,9 @@ def test_a_full_disk_is_told_and_the_loss_counted(tmp_path, monkeypatch, capsys,
     made, write = Log(tmp_path, 10**6), os.write
     made.put("alive")
 
-    half = lambda fd, data: write(fd, data[:7])  # noqa: E731
+    def half(fd, data):
+        return write(fd, data[:7])
+
     monkeypatch.setattr(chain.os, "write", half if short else full)
     for _ in range(3):
         made.put("begin", source="10.0.0.5:1")
