@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from ipaddress import IPv4Address, ip_interface
+from ipaddress import IPv4Address, IPv4Interface, IPv6Interface, ip_interface
 from itertools import combinations
 from typing import Any
 
@@ -52,6 +52,11 @@ def derive(hosts: Mapping[str, dict[str, Any]], town: Mapping[str, Any]) -> None
         other["tunnels"].append(_tunnel(other, one))
 
 
+def interfaces_of(part: Mapping[str, Any]) -> list[IPv4Interface | IPv6Interface]:
+    """Return the addresses, with their networks, of an interface, tunnel or host; IPv4 first."""
+    return [ip_interface(part[key]) for key in ("address", "address6") if part.get(key)]
+
+
 def lan_of(address: str, gateway: Mapping[str, Any]) -> dict[str, Any] | None:
     """Return the gateway's interface, with its ``name``, in whose IPv4 network ``address`` is."""
     for name, interface in gateway.get("interfaces", {}).items():
@@ -70,10 +75,8 @@ def _networks(gateway: Mapping[str, Any]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for interface in gateway.get("interfaces", {}).values():
         if interface["zone"] != WAN:
-            own = (interface[key] for key in ("address", "address6") if key in interface)
-            found.setdefault(interface["zone"], []).extend(
-                str(ip_interface(a).network) for a in own
-            )
+            own = found.setdefault(interface["zone"], [])
+            own += [str(address.network) for address in interfaces_of(interface)]
     return found
 
 

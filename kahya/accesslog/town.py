@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from ipaddress import ip_interface
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -20,6 +19,7 @@ from kahya.i18n import _
 from kahya.inventory import state_folder
 from kahya.model import Host, Town
 from kahya.scratch import scratch
+from kahya.topology import interfaces_of
 
 ZONE = "Europe/Istanbul"
 
@@ -100,8 +100,7 @@ def behind(town: Town, public: str) -> tuple[Host, ...]:
 def _addresses(host: Host) -> set[str]:
     """Return the addresses of a host as the log writes them: one can be written in many ways."""
     of = [{"address": host.address}, host.vars, *host.vars.get("interfaces", {}).values()]
-    written = [part[key] for part in of for key in ("address", "address6") if key in part]
-    return {str(ip_interface(text).ip) for text in written}
+    return {str(address.ip) for part in of for address in interfaces_of(part)}
 
 
 @dataclass(frozen=True)

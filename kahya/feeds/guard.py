@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from ipaddress import ip_interface, ip_network
+from ipaddress import ip_network
 
 from kahya.errors import FeedError
 from kahya.feeds.entries import Entries, Network, host_of, network
 from kahya.feeds.sources import Feed
 from kahya.i18n import _
 from kahya.model import Town
+from kahya.topology import WAN, interfaces_of
 
 SHOWN = 3
 
@@ -24,11 +25,8 @@ def own_networks(town: Town) -> tuple[Network, ...]:
         found.add(ip_network(host.address))
         found |= {ip_network(n) for n in host.vars["building"].get("vlans", {}).values()}
         for interface in host.vars.get("interfaces", {}).values():
-            for key in ("address", "address6"):
-                if key in interface:
-                    address = ip_interface(interface[key])
-                    found.add(ip_network(address.ip) if interface["zone"] == "wan"
-                              else address.network)  # fmt: skip
+            outer = interface["zone"] == WAN
+            found |= {ip_network(a.ip) if outer else a.network for a in interfaces_of(interface)}
     return tuple(sorted(found, key=str))
 
 

@@ -12,11 +12,12 @@ from typing import Any, Literal
 import yaml
 
 from kahya.firewall.boxes import Box, Spans, less, meet, remains, size, spans
-from kahya.firewall.networks import WAN, Networks, Places, addresses_of, within
+from kahya.firewall.networks import Networks, Places, addresses_of, within
 from kahya.firewall.policy import Atlas, Policy, ResolvedRule, Service, resolve
 from kahya.i18n import _
 from kahya.inventory_check import Problem, line_in, relative
 from kahya.model import Town
+from kahya.topology import WAN
 
 Level = Literal["error", "warning"]
 TCP, UDP, ICMP, OTHER = (kind * 0x10000 for kind in range(4))
@@ -179,7 +180,7 @@ def _holes(rule: _Rule) -> Mapping[int, Sequence[Box]]:
 
 
 def _box(rule: ResolvedRule, version: int) -> Box:
-    foreign: dict[str, Any] = {"icmpv6": ()} if version == 4 else {"icmp": ()}  # noqa: PLR2004
+    foreign: dict[str, Any] = {"icmpv6": ()} if version == 4 else {"icmp": ()}  # noqa: PLR2004 - IPv4
     services = [replace(service, **foreign) for service in rule.services]
     return Box(
         _numbers(rule.sources, version), _numbers(rule.destinations, version), _services(services)

@@ -12,7 +12,7 @@ from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from typing import Any
 
-from kahya.firewall.networks import WAN, Network, addresses_of, covers, edges
+from kahya.firewall.networks import Network, addresses_of, covers, edges
 from kahya.firewall.nft_eval import Address, Knock
 from kahya.firewall.policy import (
     ANY,
@@ -24,6 +24,7 @@ from kahya.firewall.policy import (
     Rule,
     Service,
 )
+from kahya.topology import WAN
 
 LAST_PORT = 65535
 STRANGERS = {4: "192.0.2.7", 6: "2001:db8:ffff::7"}  # of the internet, in no town: RFC 5737, 3849
@@ -126,7 +127,7 @@ class Matrix:
             for address in addresses_of(interface)
         ]
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def spot(self, address: Address) -> Spot:
         """Return where an address lies."""
         if address in self.own:
@@ -162,7 +163,7 @@ class Matrix:
         found |= {ip_network(a) for name in names for a in self.addresses(name)}
         return sorted(found, key=str)
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def addresses(self, host: str) -> list[Address]:
         """Return the addresses of a host, none for another name."""
         about = self.hosts.get(host, {})
@@ -260,7 +261,7 @@ class Matrix:
             return False
         return to.address in self.outer or not (self._routed(source) and self._routed(to))
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def _routed(self, spot: Spot) -> bool:
         """Return whether the other buildings know the way to it (vpn_zones)."""
         about = self.gateways[spot.gateway]
@@ -293,15 +294,15 @@ class Matrix:
     def _rules(self) -> list[Rule]:
         return [r for r in self.policy.rules if not (r.until and r.until < self.today)]
 
-    @cache  # noqa: B019 - few spots and knocks, asked for in all their combinations
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def _from(self, spot: Spot) -> frozenset[int]:
         return frozenset(i for i, r in enumerate(self._rules) if self._in(spot, r.sources))
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def _to(self, spot: Spot) -> frozenset[int]:
         return frozenset(i for i, r in enumerate(self._rules) if self._in(spot, r.destinations))
 
-    @cache  # noqa: B019
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def _for(self, knock: Knock) -> frozenset[int]:
         named = enumerate(r.services for r in self._rules)
         return frozenset(i for i, names in named if any(self._is(knock, n) for n in names))

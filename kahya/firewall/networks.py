@@ -11,13 +11,13 @@ from ipaddress import (
     IPv6Address,
     IPv6Network,
     collapse_addresses,
-    ip_interface,
     ip_network,
     summarize_address_range,
 )
 from typing import Any
 
 from kahya.model import Town
+from kahya.topology import WAN, interfaces_of
 
 Network = IPv4Network | IPv6Network
 Networks = tuple[Network, ...]
@@ -25,9 +25,6 @@ Span = tuple[int, int]
 
 ENDS = {4: 2**32, 6: 2**128}
 """One past the last address, by version."""
-
-WAN = "wan"
-"""The zone of a gateway's interface to the carrier."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +101,7 @@ class Places:
 
 def addresses_of(interface: Mapping[str, Any]) -> list[Any]:
     """Return the addresses of an interface or tunnel, but for link-local ones; IPv4 first."""
-    found = (ip_interface(interface[k]) for k in ("address", "address6") if interface.get(k))
-    return [address for address in found if not address.ip.is_link_local]
+    return [address for address in interfaces_of(interface) if not address.ip.is_link_local]
 
 
 def ordered(networks: Iterable[Network]) -> Networks:
@@ -123,7 +119,7 @@ def distinct(networks: Iterable[Network]) -> Networks:
 def covers(networks: Iterable[Network]) -> Callable[[Network], bool]:
     """Return the question whether a network lies within ``networks``."""
     return lambda network: any(
-        network.version == n.version and network.subnet_of(n)  # type: ignore[arg-type]
+        network.version == n.version and network.subnet_of(n)  # type: ignore[arg-type]  # the same
         for n in networks
     )
 
@@ -136,7 +132,7 @@ def edges(network: Network, segment: Network) -> Iterator[IPv4Address | IPv6Addr
         numbers = [bottom - 1, bottom + 2, top - 1, top + 1]
     else:
         numbers = [n for n in (low - 1, low, high, high + 1) if bottom < n < top]
-    make = IPv4Address if segment.version == 4 else IPv6Address  # noqa: PLR2004
+    make = IPv4Address if segment.version == 4 else IPv6Address  # noqa: PLR2004 - IPv4
     yield from (make(n) for n in numbers if 0 <= n < ENDS[segment.version])
 
 
@@ -153,7 +149,7 @@ def without(networks: Iterable[Network], holes: Iterable[Network]) -> Networks:
 @lru_cache(maxsize=512)  # the same places are compared over and over
 def _spans(networks: Networks, version: int) -> tuple[Span, ...]:
     """Return the first and last addresses of what ``networks`` are together, in order."""
-    mine = collapse_addresses(n for n in networks if n.version == version)  # type: ignore[type-var]
+    mine = collapse_addresses(n for n in networks if n.version == version)  # type: ignore[type-var]  # of one
     return tuple((int(n.network_address), int(n.broadcast_address)) for n in mine)
 
 

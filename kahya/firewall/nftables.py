@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from kahya.firewall.networks import (
-    WAN,
     Network,
     Networks,
     Places,
@@ -27,6 +26,7 @@ from kahya.firewall.networks import (
 )
 from kahya.firewall.policy import INTERNET, Atlas, ResolvedRule, parse, resolve
 from kahya.firewall.terms import Flow, Terms
+from kahya.topology import WAN
 
 TEMPLATE = Path(__file__).with_name("nftables.conf.j2")
 FAMILY = {4: "ip", 6: "ip6"}
@@ -172,7 +172,7 @@ def _text(network: Network) -> str:
 
 def _hidden(network: Network) -> bool:
     """Return whether the internet can't answer ``network``: IPv4 of a town, and fc00::/7."""
-    return network.version == 4 or network.subnet_of(PRIVATE6)  # type: ignore[arg-type]  # noqa: PLR2004
+    return network.version == 4 or network.subnet_of(PRIVATE6)  # type: ignore[arg-type]  # noqa: PLR2004 - IPv4, else IPv6
 
 
 def _chains(gateway: Gateway, hook: str) -> list[dict[str, Any]]:
@@ -232,7 +232,7 @@ def _published(gateway: Gateway) -> Iterator[str]:
             if target is None or program is None:
                 continue
             family, inner = FAMILY[version], target.network_address
-            shown = f"[{inner}]" if version != 4 else f"{inner}"  # noqa: PLR2004
+            shown = f"[{inner}]" if version != 4 else f"{inner}"  # noqa: PLR2004 - IPv4
             for kind in ("tcp", "udp"):
                 for first, last in getattr(rule.services[0], kind):
                     ports = f"{first}-{last}" if first != last else f"{first}"

@@ -13,7 +13,6 @@ from ipaddress import ip_network
 from typing import Any, Literal
 
 from kahya.firewall.networks import (
-    WAN,
     Network,
     Networks,
     Places,
@@ -23,6 +22,7 @@ from kahya.firewall.networks import (
     without,
 )
 from kahya.model import Town
+from kahya.topology import WAN
 
 Ports = tuple[int, int]
 """The first and the last port of a range."""

@@ -6,7 +6,8 @@ from contextlib import contextmanager
 from ipaddress import ip_interface
 from itertools import combinations
 
-from kahya.firewall.networks import WAN, addresses_of
+from kahya.firewall.networks import addresses_of
+from kahya.topology import WAN
 
 KEYS = ("address", "address6")
 SETTINGS = (
