@@ -38,8 +38,9 @@ LAB, SPEC, HOST_KEY = "kahya.lab", "kahya.spec", "kahya.hostkey"
 class Container:
     """A container as podman reports it.
 
-    ``pid`` is 0 when it doesn't run; ``whole`` is False when it never did, so that its files may
-    be missing.
+    ``pid`` is 0 when it doesn't run. ``whole`` is False when it never did, so that its files may
+    be missing, and when it was killed together with its monitor: podman takes that for running,
+    and neither starts nor stops it.
     """
 
     name: str
@@ -185,8 +186,9 @@ def settle(pid: int) -> None:
 def _container(row: dict[str, Any]) -> Container:
     labels = row["Labels"]
     name = row["Names"][0].removeprefix(f"kahya-{labels[LAB]}-")
-    pid = row["Pid"] if row["State"] == "running" else 0
-    return Container(name, pid, row["State"] != "created", labels[SPEC], labels[HOST_KEY])
+    pid = row["Pid"] if row["State"] == "running" and Path(f"/proc/{row['Pid']}").exists() else 0
+    whole = pid > 0 or row["State"] in ("exited", "stopped")
+    return Container(name, pid, whole, labels[SPEC], labels[HOST_KEY])
 
 
 def _host_key(host: str) -> tuple[str, str]:
