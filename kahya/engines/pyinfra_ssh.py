@@ -28,6 +28,7 @@ from pyinfra.connectors.util import CommandOutput, OutputLine, make_unix_command
 
 READ_SECONDS = 60
 SEND_SECONDS = 120
+CHANGE_SECONDS = 1800  # unless the operation says another _timeout; thin lines, large packages
 ALIVE_SECONDS = 30  # without an answer to what was sent, so a host is lost and not busy
 AS_ROOT = "sudo -H -n sh -c "
 LOST = (PyinfraError, OSError, EOFError, SSHException, gevent.Timeout)
@@ -118,7 +119,11 @@ class Connection(SSHConnector):
         return answer.ok, answer.output
 
     def _live(self, command: Any, arguments: dict[str, Any]) -> tuple[bool, CommandOutput]:
-        ok, output = super().run_shell_command(command, **arguments)
+        seconds = arguments.get("_timeout") or CHANGE_SECONDS
+        try:
+            ok, output = super().run_shell_command(command, **arguments | {"_timeout": seconds})
+        except TimeoutError as error:
+            raise TimeoutError(f"not done after {seconds} s") from error
         return bool(ok), output
 
     def prefetch(self, commands: Sequence[str]) -> None:
