@@ -150,7 +150,12 @@ class Workflow:
 
         Later systems can't be predicted before earlier ones exist, and neither can all of one
         system: its rounds are repeated until nothing is left to do. Return whether all is done.
+
+        Raises:
+            LockError: another apply is under way, or did not end.
         """
+        if lock := self.journal.holder_of(self.town.name):
+            raise lock.refuse()  # now, not after the first plan
         known, routed = story.machines(self.journal), False
         for system in part.systems:
             hosts = tuple(n for n in part.hosts if system.group in self.town.hosts[n].groups)

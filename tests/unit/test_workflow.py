@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 
 from kahya.engines.fleet import Fleet
-from kahya.errors import EngineError, InventoryError
+from kahya.errors import EngineError, InventoryError, LockError
 from kahya.inventory import load
-from kahya.journal import Journal
+from kahya.journal import Holder, Journal
 from kahya.model import BlindSpot, HostPlan
 from kahya.scope import scope
 from kahya.workflow import Workflow
@@ -70,6 +70,13 @@ def test_a_plan_knows_the_journal_before_it(flow):
     first, second = work.make_plan(ALL), work.make_plan(ALL)
     assert first.journal == "0:"
     assert second.journal == work.journal.find(1).head
+
+
+def test_a_bring_up_of_a_locked_town_is_refused_before_anything_is_read(flow):
+    work = flow(pyinfra=Fake(error=AssertionError("read")))
+    work.journal.lock(TOWN.name, Holder.here("Ayşe", "p-1"), 900)
+    with pytest.raises(LockError, match="p-1"):
+        work.bring_up(ALL, lambda _plan: [], lambda *_: None)
 
 
 def test_a_scope_takes_hosts_buildings_groups_and_patterns():
