@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pyinfra import host
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.facts.server import Timezone
 from pyinfra.operations import files, server
 
 JINJA = {"trim_blocks": True, "lstrip_blocks": True}
@@ -78,3 +80,20 @@ def sysctl(key: str, value: str | int, persist_file: str) -> Iterator[Any]:
 
 
 sysctl._inner.described_as = "server.sysctl"
+
+
+@operation()
+def timezone(timezone: str) -> Iterator[Any]:
+    """Set the system's time zone in its files.
+
+    pyinfra's own asks timedatectl, whose daemon knows for half a minute what it did last: where
+    somebody changed the files meanwhile, it does nothing.
+    """
+    if host.get_fact(Timezone) != timezone:
+        yield StringCommand(
+            "ln -sf", QuoteString(f"/usr/share/zoneinfo/{timezone}"), "/etc/localtime"
+        )
+        yield StringCommand("echo", QuoteString(timezone), "> /etc/timezone")
+
+
+timezone._inner.described_as = "server.timezone"

@@ -10,7 +10,7 @@ from pyinfra.facts.server import Users
 from pyinfra.operations import apt, files, server, systemd
 from pyinfra.operations.util import any_changed
 
-from deploys.steps import JINJA, checked_file, path_shell, sysctl
+from deploys.steps import JINJA, checked_file, path_shell, sysctl, timezone
 
 HERE = Path(__file__).parent / "templates"
 data = host.data
@@ -31,7 +31,7 @@ def follows(package: str) -> dict[str, Any]:
     return {"_if": install.did_change} if package in missing else {}
 
 
-server.timezone(timezone=data.base_timezone)
+timezone(timezone=data.base_timezone)
 
 # People
 admins = {admin["name"]: admin for admin in data.base_admins}

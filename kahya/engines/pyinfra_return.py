@@ -19,7 +19,7 @@ from paramiko import SSHException
 from pyinfra.api.command import StringCommand
 from pyinfra.api.exceptions import ConnectError, PyinfraError
 from pyinfra.facts.deb import DebPackages
-from pyinfra.facts.server import Sysctl, Timezone, Users
+from pyinfra.facts.server import Sysctl, Users
 from pyinfra.facts.systemd import SystemdEnabled, SystemdStatus
 
 from kahya.engines.pyinfra_meaning import Operation, unit_of
@@ -140,8 +140,8 @@ def _service(host: Any, op: Operation) -> Way | None:
     return Way(steps=tuple(steps))
 
 
-def _timezone(host: Any, _: Operation) -> Way | None:
-    return Way(steps=(f"timedatectl set-timezone {quote(host.get_fact(Timezone))}",))
+def _timezone(_host: Any, _: Operation) -> Way | None:
+    return Way(saves=("/etc/localtime", "/etc/timezone"))
 
 
 WAYS: dict[str, Callable[[Any, Operation], Way | None]] = {
