@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from kahya.errors import FeedError
-from kahya.feeds.build import own_digest
+from kahya.feeds.build import incidents_digests, incidents_of, own_digest
 from kahya.feeds.entries import named
 from kahya.feeds.sources import feeds
 from kahya.feeds.store import Store
@@ -86,6 +86,9 @@ def resolve_lists(
             continue
         if snapshot.own != own_digest(settings or {}):
             message = _("feeds.yml allows and blocks something else than when they were made")
+            problems.append(at(host, ["lists"], message, _("the output of kahya feeds build")))
+        if incidents_of(snapshot.lists) != incidents_digests(settings or {}):
+            message = _("incidents.yml blocks something else than when they were made")
             problems.append(at(host, ["lists"], message, _("the output of kahya feeds build")))
         host.vars["lists"] = {
             "folder": str(kept.path("").resolve()),

@@ -1,6 +1,7 @@
 """The packet filter, chain by chain: what is loaded and what will be loaded at boot."""
 
 import gzip
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from io import StringIO
@@ -16,6 +17,7 @@ from deploys.steps import told
 PATH = "/etc/nftables.conf"
 TABLE = "table inet kahya"
 MIDDLE = "--- as intended ---"
+OURS = re.compile(r"nftables set (blocked|isolated)[46]")
 
 # One pass of load and list still differs from the next in its wording; two do not.
 NORMAL_FORM = """
@@ -79,7 +81,7 @@ def parts(ruleset: list[str]) -> dict[str, str]:
             table, chain = line.removesuffix(" {"), ""
         if table != TABLE:
             found.setdefault(f"nftables {table}", []).append(line)
-        elif line.startswith("\tchain "):
+        elif line.startswith(("\tchain ", "\tset ")):
             chain = line.strip().removesuffix(" {")
             found[f"nftables {chain}"] = []
         elif line == "\t}":
@@ -88,7 +90,17 @@ def parts(ruleset: list[str]) -> dict[str, str]:
             found[f"nftables {chain}"].append(line.strip())
         elif line.strip() not in ("", "}") and line != f"{TABLE} {{":
             found.setdefault(f"nftables {TABLE}", []).append(line.strip())
-    return {name: "\n".join(lines).strip() or "(empty)" for name, lines in found.items()}
+    whole = {name: "\n".join(lines).strip() or "(empty)" for name, lines in found.items()}
+    return dict(part for name, text in whole.items() for part in _members(name, text))
+
+
+def _members(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield a chain whole, and of a set of ours each element: blocked 192.0.2.7."""
+    of = OURS.fullmatch(name)
+    head, _has, elements = text.partition("\nelements = {") if of else (text, "", "")
+    yield name, head
+    for element in filter(None, elements.strip("} ").split(",")):
+        yield f"{of[1]} {element.strip()}", "cut off"
 
 
 def changed(now: dict[str, str], wanted: dict[str, str]) -> Iterator[dict[str, Any]]:
