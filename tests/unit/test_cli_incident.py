@@ -126,7 +126,7 @@ class Estate:
         monkeypatch.setattr(Workflow, "make_plan", self.make_plan)
         monkeypatch.setattr(Workflow, "apply", self.apply)
         monkeypatch.setattr(incident, "hindrances", lambda *_: list(against))
-        key = town.folder.parent / "key"
+        key = state_folder(load(town.directory)) / "key"
         command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]
         subprocess.run(command, check=True)
         public = key.with_suffix(".pub").read_text().rsplit(" ", 1)[0]
