@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import yaml
 
-from kahya.errors import InventoryError
+from kahya.errors import InventoryError, KahyaError
 from kahya.feeds import build
 from kahya.i18n import _
 from kahya.inventory import list_store, load
+from kahya.inventory_check import check_file
 from kahya.inventory_feeds import POINTER, pointed, write_pointer
 from kahya.inventory_incidents import FILE, PARTS, TAKERS, kind_of
 from kahya.model import Town
@@ -23,8 +24,16 @@ HEAD = """\
 Entry = dict[str, str]
 
 
-def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> str:
-    """Write that ``what`` is cut off, and return how it is written. Nothing stays half-written.
+class Written(NamedTuple):
+    """What was written: its name in ``files`` of ``town``, which was read without its lists."""
+
+    name: str
+    town: Town
+    files: list[Path]
+
+
+def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> Written:
+    """Write that ``what`` is cut off.
 
     Args:
         directory: the town.
@@ -33,22 +42,21 @@ def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> 
         about: reason, by, since, until; of one that is there already, ``by`` and ``since`` stay.
 
     Raises:
-        InventoryError: it would harm the town, or nothing there could do it.
+        KahyaError: it would harm the town, or nothing there could do it. Nothing is changed.
     """
     name = (kind_of(what)[1] or what) if part == "blocked" else what
     data = _read(directory)
     before = data.setdefault(part, {}).get(name, {})
     first = {key: before[key] for key in ("by", "since") if before}
     data[part][name] = {key: text for key, text in {**about, **first}.items() if text}
-    _write(directory, data)
-    return name
+    return _write(directory, name, data)
 
 
-def lift(directory: Path, what: str) -> str:
-    """Write that ``what`` is no longer cut off, and return how it was written.
+def lift(directory: Path, what: str) -> Written:
+    """Write that ``what`` is no longer cut off; see ``cut_off``.
 
     Raises:
-        InventoryError: it isn't cut off.
+        KahyaError: it isn't cut off.
     """
     data = _read(directory)
     name = what if what in data.get("isolated", {}) else kind_of(what)[1]
@@ -58,11 +66,38 @@ def lift(directory: Path, what: str) -> str:
             _("{what} is not cut off").format(what=what), _("kahya blocks lists what is.")
         )
     del data[part][name]
-    _write(directory, data)
-    return name
+    return _write(directory, name, data)
 
 
-def propose_lists(town: Town) -> list[Path]:
+def takers(town: Town) -> list[str]:
+    """Return the systems that cut things off in ``town``."""
+    return [system.name for system in town.systems if system.name in TAKERS.values()]
+
+
+def _read(directory: Path) -> dict[str, dict[str, Entry]]:
+    path = directory / FILE
+    data, problems = check_file(path, "incidents") if path.exists() else (None, [])
+    if problems:
+        raise InventoryError("\n".join(map(str, problems)), _("Correct it by hand first."))
+    return data or {}
+
+
+def _write(directory: Path, name: str, data: Mapping[str, Mapping[str, Entry]]) -> Written:
+    """Write the file, and bring the earlier one back if the inventory doesn't accept it."""
+    path = directory / FILE
+    before = path.read_text("utf-8") if path.exists() else None
+    entries = {part: dict(found) for part, found in data.items() if found}
+    text = yaml.safe_dump(entries, allow_unicode=True, sort_keys=False, width=1000)
+    _replace(path, HEAD + text)
+    try:
+        town = load(directory, lists=False)
+        return Written(name, town, [path, *_propose_lists(town)])
+    except KahyaError:
+        _replace(path, before)
+        raise
+
+
+def _propose_lists(town: Town) -> list[Path]:
     """Bring the block lists to what incidents.yml says, and return the files that say so.
 
     ``town`` was loaded without its lists. What is new in feeds is left for a plan of its own.
@@ -75,32 +110,6 @@ def propose_lists(town: Town) -> list[Path]:
     snapshot = kept.snapshot(current) if current else build.build(settings, kept)
     write_pointer(directory, build.renew(snapshot, settings, kept).id)
     return [directory / POINTER]
-
-
-def takers(town: Town) -> list[str]:
-    """Return the systems that cut things off in ``town``."""
-    return [system.name for system in town.systems if system.name in TAKERS.values()]
-
-
-def _read(directory: Path) -> dict[str, dict[str, Entry]]:
-    load(directory, lists=False)  # else what is wrong already would be taken for our doing
-    path = directory / FILE
-    data: Any = yaml.load(path.read_text("utf-8"), yaml.BaseLoader) if path.exists() else None  # noqa: S506 - all is text
-    return data or {}
-
-
-def _write(directory: Path, data: Mapping[str, Mapping[str, Entry]]) -> None:
-    """Write the file, and bring the earlier one back if the inventory doesn't accept it."""
-    path = directory / FILE
-    before = path.read_text("utf-8") if path.exists() else None
-    entries = {part: dict(found) for part, found in data.items() if found}
-    text = yaml.safe_dump(entries, allow_unicode=True, sort_keys=False, width=1000)
-    _replace(path, HEAD + text)
-    try:
-        load(directory, lists=False)
-    except InventoryError:
-        _replace(path, before)
-        raise
 
 
 def _replace(path: Path, text: str | None) -> None:

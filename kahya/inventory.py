@@ -21,7 +21,7 @@ from kahya.inventory_check import (
     check_systems,
     check_waivers,
 )
-from kahya.inventory_feeds import check_feeds, resolve_lists, store
+from kahya.inventory_feeds import check_block, check_feeds, resolve_lists, store
 from kahya.inventory_incidents import FILE as INCIDENTS
 from kahya.inventory_incidents import check_incidents, with_incidents
 from kahya.inventory_incidents import derive as derive_incidents
@@ -82,6 +82,7 @@ def examine(
     if not problems:
         names = [system["name"] for system in systems]
         incidents, problems = check_incidents(directory / INCIDENTS, raw, feeds, names)
+        problems += check_block(directory / "feeds.yml", feeds, raw)
     if not problems:
         feeds = with_incidents(feeds, incidents)
         about = {**about, "feeds": feeds} if feeds else about

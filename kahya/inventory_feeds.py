@@ -10,7 +10,8 @@ import yaml
 
 from kahya.errors import FeedError
 from kahya.feeds.build import incidents_digests, incidents_of, own_digest
-from kahya.feeds.entries import named
+from kahya.feeds.entries import named, read
+from kahya.feeds.guard import own_entries, own_networks
 from kahya.feeds.sources import feeds
 from kahya.feeds.store import Store
 from kahya.i18n import _
@@ -60,6 +61,20 @@ def check_feeds(path: Path) -> tuple[Any, list[Problem]]:
                 problem(feed.name, "categories", message, _("a name of its own"))
             seen[name] = feed.name
     return settings, problems
+
+
+def check_block(path: Path, settings: Mapping[str, Any] | None, raw: RawInventory) -> list[Problem]:
+    """Find what the town would block of its own: its gateways would cut it off."""
+    outside = raw.groups.get("outside", ())
+    networks = own_networks(h.vars for name, h in raw.hosts.items() if name not in outside)
+    problems = []
+    for index, text in enumerate((settings or {}).get("block", ())):
+        if list(own_entries(read(text.encode()), (settings or {})["own"], networks)):
+            node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+            where = relative(str(path)), line_in(node, ["block", index]), f"block[{index}]"
+            message = _("{what} is the town's own").format(what=text)
+            problems.append(Problem(*where, message, _("what is not the town's")))
+    return problems
 
 
 def store(settings: Mapping[str, Any], state: Path) -> Store:

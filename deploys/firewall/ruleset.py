@@ -12,11 +12,13 @@ from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand,
 from pyinfra.facts.files import FileContents
 from pyinfra.operations import files
 
+from deploys.firewall import listed
 from deploys.steps import told
 
 PATH = "/etc/nftables.conf"
 TABLE = "table inet kahya"
 MIDDLE = "--- as intended ---"
+NOT_OURS = f"/./,$!d; /^{listed.TABLE} {{$/,/^}}$/d"  # nor an empty line at the front
 OURS = re.compile(r"nftables set (blocked|isolated)[46]")
 
 # One pass of load and list still differs from the next in its wording; two do not.
@@ -41,7 +43,8 @@ class Ruleset(FactBase):
         # Packed, for a shell takes no word of more than 128 KiB.
         packed = b64encode(gzip.compress(text.encode(), mtime=0)).decode()
         return StringCommand(
-            "command -v nft >/dev/null || exit 0; nft -sp list ruleset &&",
+            "command -v nft >/dev/null || exit 0; rules=$(nft -sp list ruleset) &&",
+            f"echo \"$rules\" | sed '{NOT_OURS}' &&",
             f"echo '{MIDDLE}' && echo {packed} | base64 -d | gunzip |",
             "unshare -n sh -c", QuoteString(NORMAL_FORM),
         )  # fmt: skip

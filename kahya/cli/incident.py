@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import time
 from dataclasses import asdict
 from datetime import UTC, datetime
+from pathlib import Path
 
 from kahya import checkout, console, incidents
 from kahya.cli.approval import ask
@@ -74,29 +74,24 @@ def _lift(args: argparse.Namespace) -> int:
     return _told(args, "lifted", incidents.lift(town_directory(args), args.what))
 
 
-def _told(args: argparse.Namespace, state: str, what: str) -> int:
+def _told(args: argparse.Namespace, state: str, written: incidents.Written) -> int:
     """Write down what was decided, and either carry it out or say how."""
-    began, directory = time.monotonic(), town_directory(args)
-    town = load(directory, lists=False)
-    files = [directory / FILE, *incidents.propose_lists(town)]
-    root = project_root(directory)
-    about = {"what": what, "state": state, "reason": args.reason, "by": checkout.person(root)}
-    open_journal(town).record("incident", "", about)
+    root, town = project_root(Path(written.town.directory)), written.town
+    about = {"what": written.name, "state": state, "reason": args.reason}
+    open_journal(town).record("incident", "", about | {"by": checkout.person(root)})
     if not args.apply:
         systems = " ".join(f"--system {name}" for name in incidents.takers(town))
         text = _("Written to {path}. Next: commit it, kahya plan {systems} --out FILE")
         console.say(text.format(path=FILE, systems=systems))
         return OK
-    checkout.record(root, files, f"{what}: {state}: {args.reason}")
+    checkout.record(root, written.files, f"{written.name}: {state}: {args.reason}")
     args.system = args.system or incidents.takers(town)
     flow, part = open_town(args)
     plan = flow.make_plan(part)
     console.plan(plan, flow.town)
     if not (plan.changes or plan.unread):
         return OK
-    code = _carry_out(flow, plan, args)
-    console.say(_("{seconds} seconds in all.").format(seconds=round(time.monotonic() - began)))
-    return code
+    return _carry_out(flow, plan, args)
 
 
 def _carry_out(flow: Workflow, plan: Plan, args: argparse.Namespace) -> int:

@@ -46,3 +46,15 @@ def test_a_change_by_hand_is_in_its_place(town, by_hand, resource, action):
 def test_what_is_as_intended_is_no_change(town):
     listed = ruleset(town.hosts["gw-fen"].vars).splitlines()
     assert list(changed(parts(listed), parts(listed))) == []
+
+
+@pytest.mark.parametrize(
+    "others", ["", "table inet kahya-lists { set listed4 { type ipv4_addr; }; }"]
+)
+def test_a_bare_gateway_lacks_all_and_the_table_of_lists_is_not_ours(town, others):
+    command = str(Ruleset().command(ruleset(town.hosts["gw-fen"].vars)).get_raw_value())
+    run = ["unshare", "-rn", "bash", "-c", f"nft '{others}'\n{command}".replace("\\n", "\n")]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    rules = Ruleset().process(done.stdout.splitlines())
+    assert rules["loaded"] == []
+    assert len(rules["intended"]) > 100
