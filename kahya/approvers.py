@@ -241,6 +241,25 @@ def check_rules(
             yield problem(index, "ask.approvals", message, _("no more than that"))
 
 
+def check_emergency(
+    file: Path,
+    approval: Mapping[str, Any],
+    approvers: Sequence[Approver],
+    systems: Collection[str],
+) -> Iterator[Problem]:
+    """Find what ``approval.emergency`` of town.yml names in vain."""
+    node = yaml.compose(file.read_text(encoding="utf-8"), yaml.SafeLoader)
+    roles = {role for approver in approvers for role in approver.roles}
+    known = {"systems": systems, "roles": roles}
+    for key, names in known.items():
+        for name in approval.get("emergency", {}).get(key, ()):
+            if name not in names:
+                path = ["approval", "emergency", key]
+                message = _("{value} matches nothing").format(value=repr(name))
+                where = relative(str(file)), line_in(node, path), ".".join(path)
+                yield Problem(*where, message, one_of(sorted(names)))
+
+
 def listed(value: str | list[str]) -> list[str]:
     """Return a matcher of a rule as a list: ``vpn`` and ``[vpn]`` mean the same."""
     return value if isinstance(value, list) else [value]

@@ -7,7 +7,7 @@ import hashlib
 import os
 import socket
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -55,6 +55,30 @@ def _content(path: Path) -> bytes:
         return b"gone"
     kind = b"program " if path.stat().st_mode & 0o100 else b"file "
     return kind + hashlib.sha256(path.read_bytes()).digest()
+
+
+def record(root: Path, paths: Sequence[Path], message: str) -> None:
+    """Commit these files and nothing else, unless they are committed as they are.
+
+    Raises:
+        CheckoutError: git can't.
+    """
+    names = [str(path) for path in paths]
+    _git(root, "add", "--", *names)
+    if _git(root, "status", "--porcelain", "--", *names):
+        _git(root, "commit", "--quiet", "--only", "--message", message, "--", *names)
+
+
+def changed(root: Path, since: str) -> list[str] | None:
+    """Return which of the files that Kâhya reads differ from those of a commit, new ones included.
+
+    None where that can't be told: the commit isn't known here, or it was never committed whole.
+    """
+    if "+" in since or commit_of(root, since) is None:
+        return None
+    names = _git(root, "diff", "--name-only", "-z", "--relative", since, "--", *READ)
+    new = _git(root, "ls-files", "-z", "--others", "--exclude-standard", "--", *READ)
+    return sorted(os.fsdecode(name) for name in (names + new).split(b"\0") if name)
 
 
 def authors(root: Path, since: str | None) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,14 @@ from kahya.inventory_check import (
     check_systems,
     check_waivers,
 )
-from kahya.inventory_feeds import check_feeds, resolve_lists, store
+from kahya.inventory_feeds import check_block, check_feeds, resolve_lists, store
+from kahya.inventory_incidents import FILE as INCIDENTS
+from kahya.inventory_incidents import check_incidents, with_incidents
+from kahya.inventory_incidents import derive as derive_incidents
 from kahya.inventory_network import check_network
 from kahya.inventory_reader import RawHost, RawInventory, longest_first, plain, read
 from kahya.inventory_zones import check_zones
-from kahya.model import Building, Host, System, Town, Waiver
+from kahya.model import Building, Host, Incident, System, Town, Waiver
 from kahya.switching import derive as derive_switches
 from kahya.topology import derive
 
@@ -60,7 +64,7 @@ def examine(
     """
     root = project_root(directory)
     about, problems = check_file(directory / "town.yml", "town")
-    rules = [] if problems else about.get("approval", {}).get("rules", [])
+    approval = {} if problems else about.get("approval", {})
     table, more = check_file(root / "systems.yml", "systems")
     problems += more
     if broken := check_syntax(directory):
@@ -74,23 +78,32 @@ def examine(
     problems += check_policy(raw) if not problems else []
     feeds, more = check_feeds(directory / "feeds.yml")
     problems += more
+    incidents: tuple[Incident, ...] = ()
     if not problems:
+        names = [system["name"] for system in systems]
+        incidents, problems = check_incidents(directory / INCIDENTS, raw, feeds, names)
+        problems += check_block(directory / "feeds.yml", feeds, raw)
+    if not problems:
+        feeds = with_incidents(feeds, incidents)
         about = {**about, "feeds": feeds} if feeds else about
         kept = past or store(feeds or {}, _state(root, about["town"]["id"]))
         problems += resolve_lists(raw, feeds, kept) if lists else []
     if past:
-        return (None if problems else _town(directory, about, systems, raw, [])), problems
-    problems += _check_approval(directory, rules, systems, raw)
+        return (None if problems else _town(directory, about, systems, raw, incidents)), problems
+    problems += _check_approval(directory, approval, systems, raw)
     managed = [name for name in raw.hosts if name not in raw.groups.get("outside", ())]
     names = [system["name"] for system in systems]
     waivers, more = check_waivers(directory / "waivers.yml", managed, names)
     problems += more
-    return (None if problems else _town(directory, about, systems, raw, waivers)), problems
+    if problems:
+        return None, problems
+    town = _town(directory, about, systems, raw, incidents)
+    return replace(town, waivers=tuple(Waiver(**waiver) for waiver in waivers)), problems
 
 
 def _check_approval(
     directory: Path,
-    rules: list[dict[str, Any]],
+    approval: dict[str, Any],
     systems: list[dict[str, Any]],
     raw: RawInventory,
 ) -> list[Problem]:
@@ -104,7 +117,9 @@ def _check_approval(
         "group": list(raw.groups),
     }
     if not problems and systems:  # else every name would be called unknown
-        problems += approvers.check_rules(directory / "town.yml", rules, people, names)
+        file = directory / "town.yml"
+        problems += approvers.check_rules(file, approval.get("rules", []), people, names)
+        problems += approvers.check_emergency(file, approval, people, names["system"])
     return problems
 
 
@@ -144,7 +159,7 @@ def _town(
     about: dict[str, Any],
     systems: list[dict[str, Any]],
     raw: RawInventory,
-    waivers: list[dict[str, str]],
+    incidents: tuple[Incident, ...],
 ) -> Town:
     outside_names = raw.groups.get("outside", ())
     managed = {n: h for n, h in raw.hosts.items() if n not in outside_names}
@@ -155,6 +170,7 @@ def _town(
     derive(variables, about["town"])
     outside = {name: raw.hosts[name].vars for name in outside_names}
     derive_places(variables, outside, time.strftime("%Y-%m-%d"))
+    derive_incidents(variables, outside, incidents)
     made = derive_switches(variables)
     places = {v["building"]["name"]: v["building"] for v in variables.values()}
     for guest in (raw.hosts[n].vars for n in outside_names):
@@ -177,7 +193,7 @@ def _town(
         },
         settings=about,
         systems=tuple(System(**{**s, "controls": tuple(s["controls"])}) for s in systems),
-        waivers=tuple(Waiver(**waiver) for waiver in waivers),
+        incidents=incidents,
         secrets=longest_first((*raw.secrets, *made)),
     )
 

@@ -9,8 +9,9 @@ from typing import Any
 import yaml
 
 from kahya.errors import FeedError
-from kahya.feeds.build import own_digest
-from kahya.feeds.entries import named
+from kahya.feeds.build import incidents_digests, incidents_of, own_digest
+from kahya.feeds.entries import named, read
+from kahya.feeds.guard import own_entries, own_networks
 from kahya.feeds.sources import feeds
 from kahya.feeds.store import Store
 from kahya.i18n import _
@@ -62,6 +63,20 @@ def check_feeds(path: Path) -> tuple[Any, list[Problem]]:
     return settings, problems
 
 
+def check_block(path: Path, settings: Mapping[str, Any] | None, raw: RawInventory) -> list[Problem]:
+    """Find what the town would block of its own: its gateways would cut it off."""
+    outside = raw.groups.get("outside", ())
+    networks = own_networks(h.vars for name, h in raw.hosts.items() if name not in outside)
+    problems = []
+    for index, text in enumerate((settings or {}).get("block", ())):
+        if list(own_entries(read(text.encode()), (settings or {})["own"], networks)):
+            node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+            where = relative(str(path)), line_in(node, ["block", index]), f"block[{index}]"
+            message = _("{what} is the town's own").format(what=text)
+            problems.append(Problem(*where, message, _("what is not the town's")))
+    return problems
+
+
 def store(settings: Mapping[str, Any], state: Path) -> Store:
     """Return the store that feeds.yml names, or the one in the town's private folder."""
     return Store(Path(settings.get("store") or state / "feeds"))
@@ -86,6 +101,9 @@ def resolve_lists(
             continue
         if snapshot.own != own_digest(settings or {}):
             message = _("feeds.yml allows and blocks something else than when they were made")
+            problems.append(at(host, ["lists"], message, _("the output of kahya feeds build")))
+        if incidents_of(snapshot.lists) != incidents_digests(settings or {}):
+            message = _("incidents.yml blocks something else than when they were made")
             problems.append(at(host, ["lists"], message, _("the output of kahya feeds build")))
         host.vars["lists"] = {
             "folder": str(kept.path("").resolve()),

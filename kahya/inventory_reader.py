@@ -65,9 +65,12 @@ def read(directory: Path) -> RawInventory:
     from ansible.inventory.manager import InventoryManager
     from ansible.parsing.dataloader import DataLoader
     from ansible.parsing.vault import VaultSecretsContext
+    from ansible.plugins.vars import host_group_vars
     from ansible.template import Templar
     from ansible.vars.manager import VariableManager
 
+    for remembered in (host_group_vars.FOUND, host_group_vars.NAK):
+        remembered.clear()  # which files there are: we may have written one since
     try:
         loader = DataLoader()
         identities = constants.config.get_config_value("DEFAULT_VAULT_IDENTITY_LIST")

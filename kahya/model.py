@@ -118,6 +118,26 @@ class Waiver:
 
 
 @dataclass(frozen=True)
+class Incident:
+    """Something that is cut off until it is lifted: incidents.yml.
+
+    ``kind`` is address, domain, url or host; ``since`` a time (UTC), ``until`` the last day that
+    it was meant for or "" (ISO 8601). After that it stays cut off: nothing opens by itself.
+    """
+
+    kind: str
+    what: str
+    reason: str
+    by: str
+    since: str
+    until: str = ""
+
+    def overdue(self, today: str) -> bool:
+        """Return whether its last day is over on ``today`` (ISO 8601)."""
+        return bool(self.until) and self.until < today
+
+
+@dataclass(frozen=True)
 class Town:
     """Everything the inventory says. ``secrets`` are the values that must never be shown.
 
@@ -138,6 +158,7 @@ class Town:
     secrets: tuple[str, ...] = field(repr=False)
     settings: Mapping[str, Any] = field(default_factory=dict)
     waivers: tuple[Waiver, ...] = ()
+    incidents: tuple[Incident, ...] = ()
 
     def hosts_of(self, system: System) -> tuple[Host, ...]:
         """Return the hosts that ``system`` is for, in inventory order."""

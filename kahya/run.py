@@ -50,6 +50,7 @@ class Run:
         self.renew = renew
         # Nothing was in use before a bring-up: nothing is probed, and what is left comes next.
         self.town, self.plan, self.bare = fleet.town, story.plan, story.bare
+        self.probed = not (story.bare or story.urgent)  # probes take longer than attackers
         self.left: dict[Pair, HostPlan] = {}
         self.failing: list[ProbeResult] = []
 
@@ -74,7 +75,7 @@ class Run:
 
     def _baseline(self) -> set[tuple[str, str, str]]:
         """Return the checks that failed before anything was done, also of a run that goes on."""
-        if self.bare:
+        if not self.probed:
             return set()
         if self.story.failing_before is None:
             results = self.probe(touched(self.plan))
@@ -175,7 +176,7 @@ class Run:
         """Look again and probe, both at once; return the hosts and the checks that are not well."""
         with ThreadPoolExecutor(1) as pool:
             look = pool.submit(self.fleet.plan, pairs)
-            results = [] if self.bare or not pairs else self.probe(pairs)
+            results = self.probe(pairs) if self.probed and pairs else []
             now = {(p.host, p.system): p for p in look.result()}
         self.left |= now
         bad = [r for r in results if r.status != "passed"]

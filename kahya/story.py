@@ -10,7 +10,7 @@ from typing import Any
 from kahya.journal import Entry, Journal
 from kahya.model import Approval, BlindSpot, Change, Outcome, Plan
 from kahya.plan.document import from_document
-from kahya.plan.waves import Wave
+from kahya.plan.waves import URGENT, Wave
 
 KINDS = (
     "started", "baseline", "wave", "outcome", "reverted", "resumed", "aborting", "applied",
@@ -63,6 +63,11 @@ class Story:
     def bare(self) -> bool:
         """Return whether it is a round of a first bring-up: nothing was in use yet."""
         return bool(self.about["bare"])
+
+    @property
+    def urgent(self) -> bool:
+        """Return whether it goes to all hosts at once, in an emergency."""
+        return [wave.name for wave in self.waves] == [URGENT]
 
     @property
     def current(self) -> tuple[Pair, ...]:

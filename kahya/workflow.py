@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
-from kahya import alarm, approvers, backup, checkout, drift, probes, ssh, story
+from kahya import alarm, approvers, backup, checkout, drift, emergency, probes, ssh, story
 from kahya.backup import NOTHING, Restores
 from kahya.engines.base import Progress, Task
 from kahya.engines.fleet import Fleet, Pairs, engines, tasks
@@ -32,6 +32,7 @@ from kahya.journal import Journal
 from kahya.model import Approval, Host, HostPlan, Plan, ProbeResult, Result, Town
 from kahya.plan import gate, store
 from kahya.plan.document import to_document
+from kahya.plan.signature import FORM
 from kahya.plan.waves import Wave, waves
 from kahya.run import Run
 from kahya.scope import Scope
@@ -99,7 +100,8 @@ class Workflow:
             LockError: another apply is under way.
         """
         with self._lock(plan.id) as renew:
-            begun = self._start(plan, approvals, break_glass, waves(self.town, plan))
+            order = waves(self.town, plan, emergency=self._urgent(plan))
+            begun = self._start(plan, approvals, break_glass, order)
             with self._run(begun, renew) as run:
                 return run.carry_out()
 
@@ -316,7 +318,7 @@ class Workflow:
 
         against = gate.examine(
             plan, self.town, self.approvers, approvals, self._commit(), _now(),
-            used=used, break_glass=bool(break_glass),
+            used=used, break_glass=bool(break_glass), emergency=self._urgent(plan),
         )  # fmt: skip
         keys = ssh.host_keys(self.town, {p.host for p in plan.host_plans} & self.town.hosts.keys())
         against += [
@@ -332,6 +334,9 @@ class Workflow:
             )
         if against:
             raise PlanError("\n".join(against), _("Nothing was done."))
+
+    def _urgent(self, plan: Plan) -> bool:
+        return not emergency.hindrances(plan, self.town, self.journal)
 
     def _lock(
         self, plan: str, *, take_over: bool = False
@@ -372,8 +377,8 @@ class Workflow:
             # Whoever asks for a restore is who wrote it: nobody committed it.
             authors=(self.person,) if restores else self._authors(found),
             tools={name: version(name) for name in TOOLS},
-            created=_iso(now),
-            expires=_iso(now + timedelta(hours=gate.valid_hours(self.town))),
+            created=now.strftime(FORM),
+            expires=(now + timedelta(hours=gate.valid_hours(self.town))).strftime(FORM),
             host_plans=found,
             host_keys=ssh.host_keys(self.town, {p.host for p in found}),
             journal=self.journal.head(),
@@ -402,7 +407,3 @@ class Workflow:
 
 def _now() -> datetime:
     return datetime.now(UTC)
-
-
-def _iso(moment: datetime) -> str:
-    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")

@@ -1,6 +1,7 @@
 """The packet filter, chain by chain: what is loaded and what will be loaded at boot."""
 
 import gzip
+import re
 from base64 import b64encode
 from collections.abc import Iterator
 from io import StringIO
@@ -11,11 +12,14 @@ from pyinfra.api import FactBase, FileUploadCommand, QuoteString, StringCommand,
 from pyinfra.facts.files import FileContents
 from pyinfra.operations import files
 
+from deploys.firewall import listed
 from deploys.steps import told
 
 PATH = "/etc/nftables.conf"
 TABLE = "table inet kahya"
 MIDDLE = "--- as intended ---"
+NOT_OURS = f"/./,$!d; /^{listed.TABLE} {{$/,/^}}$/d"  # nor an empty line at the front
+OURS = re.compile(r"nftables set (blocked|isolated)[46]")
 
 # One pass of load and list still differs from the next in its wording; two do not.
 NORMAL_FORM = """
@@ -39,7 +43,8 @@ class Ruleset(FactBase):
         # Packed, for a shell takes no word of more than 128 KiB.
         packed = b64encode(gzip.compress(text.encode(), mtime=0)).decode()
         return StringCommand(
-            "command -v nft >/dev/null || exit 0; nft -sp list ruleset &&",
+            "command -v nft >/dev/null || exit 0; rules=$(nft -sp list ruleset) &&",
+            f"echo \"$rules\" | sed '{NOT_OURS}' &&",
             f"echo '{MIDDLE}' && echo {packed} | base64 -d | gunzip |",
             "unshare -n sh -c", QuoteString(NORMAL_FORM),
         )  # fmt: skip
@@ -79,7 +84,7 @@ def parts(ruleset: list[str]) -> dict[str, str]:
             table, chain = line.removesuffix(" {"), ""
         if table != TABLE:
             found.setdefault(f"nftables {table}", []).append(line)
-        elif line.startswith("\tchain "):
+        elif line.startswith(("\tchain ", "\tset ")):
             chain = line.strip().removesuffix(" {")
             found[f"nftables {chain}"] = []
         elif line == "\t}":
@@ -88,7 +93,17 @@ def parts(ruleset: list[str]) -> dict[str, str]:
             found[f"nftables {chain}"].append(line.strip())
         elif line.strip() not in ("", "}") and line != f"{TABLE} {{":
             found.setdefault(f"nftables {TABLE}", []).append(line.strip())
-    return {name: "\n".join(lines).strip() or "(empty)" for name, lines in found.items()}
+    whole = {name: "\n".join(lines).strip() or "(empty)" for name, lines in found.items()}
+    return dict(part for name, text in whole.items() for part in _members(name, text))
+
+
+def _members(name: str, text: str) -> Iterator[tuple[str, str]]:
+    """Yield a chain whole, and of a set of ours each element: blocked 192.0.2.7."""
+    of = OURS.fullmatch(name)
+    head, _has, elements = text.partition("\nelements = {") if of else (text, "", "")
+    yield name, head
+    for element in filter(None, elements.strip("} ").split(",")):
+        yield f"{of[1]} {element.strip()}", "cut off"
 
 
 def changed(now: dict[str, str], wanted: dict[str, str]) -> Iterator[dict[str, Any]]:

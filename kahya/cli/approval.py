@@ -13,6 +13,7 @@ from pathlib import Path
 from kahya import approvers, console
 from kahya.approvers import Approver
 from kahya.cli.common import ERROR, OK, Add, open_journal, path, town_directory
+from kahya.emergency import hindrances
 from kahya.errors import KahyaError, PlanError
 from kahya.i18n import _
 from kahya.inventory import load
@@ -63,11 +64,12 @@ def _approve(args: argparse.Namespace) -> int:
         spots = tuple(sorted({*_blind_spots(plan, args.allow_blind), *before}))
         signers = [s for s in others if s.approver != who]
         signers.append(policy.Signer(who, frozenset(spots)))
-        if reasons := policy.never_counts(signers[-1], plan, town):
+        urgent = not hindrances(plan, town, journal)
+        if reasons := policy.never_counts(signers[-1], plan, town, emergency=urgent):
             raise PlanError("\n".join(reasons), _("Someone else has to approve this plan."))
         _explain(plan, who, spots)
-        _tell_missing(policy.missing(plan, town, signers))
-        _ask(args)
+        _tell_missing(policy.missing(plan, town, signers, emergency=urgent))
+        ask(args)
         signed = signature.approve(plan, who, key, spots)
     created = signature.moment(plan.created)
     if fault := signature.fault(signed, plan.seal, created, people, datetime.now(UTC)):
@@ -150,7 +152,7 @@ def _review(args: argparse.Namespace) -> int:
         console.say(
             _("{name} signs that this was looked at and is in order.").format(name=who.name)
         )
-        _ask(args)
+        ask(args)
         now = datetime.now(UTC)
         at = now.strftime(signature.FORM)
         statement = signature.review_statement(entry.number, entry.digest, who.name, at)
@@ -187,7 +189,7 @@ def _used(journal: Journal) -> Callable[[str], bool]:
     return lambda seal: any(e.data["seal"] == seal for e in journal.entries("started"))
 
 
-def _ask(args: argparse.Namespace) -> None:
+def ask(args: argparse.Namespace) -> None:
     """Go on only if the person at the terminal says so.
 
     Raises:

@@ -9,7 +9,17 @@ from dataclasses import asdict
 from kahya import console
 from kahya.backup import changed, devices
 from kahya.cli.backup import around
-from kahya.cli.common import DIFFERENT, ERROR, OK, Add, open_town, path, print_json
+from kahya.cli.common import (
+    DIFFERENT,
+    ERROR,
+    OK,
+    Add,
+    open_town,
+    overdue,
+    path,
+    print_json,
+    show_incidents,
+)
 from kahya.errors import KahyaError
 from kahya.i18n import _
 from kahya.model import Approval, Plan, Result
@@ -72,7 +82,7 @@ def _apply(args: argparse.Namespace) -> int:
     plan = store.read(args.file)
     # What differs before it is nobody's work, and must not become its approvers'.
     around(flow, changed(plan))
-    return _told(flow, flow.apply(plan, store.read_approvals(args.file), reason))
+    return told(flow, flow.apply(plan, store.read_approvals(args.file), reason))
 
 
 def _bring_up(args: argparse.Namespace) -> int:
@@ -99,18 +109,19 @@ def _bring_up(args: argparse.Namespace) -> int:
 
 def _resume(args: argparse.Namespace) -> int:
     flow, _part = open_town(args)
-    return _told(flow, flow.resume(args.run_again))
+    return told(flow, flow.resume(args.run_again))
 
 
 def _abort(args: argparse.Namespace) -> int:
     flow, _part = open_town(args)
     result = flow.abort()
-    _told(flow, result)
+    told(flow, result)
     kept = any(outcome.status in ("failed", "unreachable") for outcome in result.outcomes)
     return ERROR if kept else OK
 
 
-def _told(flow: Workflow, result: Result) -> int:
+def told(flow: Workflow, result: Result) -> int:
+    """Print what became of a plan, back up the devices that it changed; return the exit code."""
     console.result(result)
     around(flow, changed(result.plan))
     return OK if result.ok else ERROR
@@ -118,12 +129,14 @@ def _told(flow: Workflow, result: Result) -> int:
 
 def _status(args: argparse.Namespace) -> int:
     flow, _part = open_town(args)
-    status = flow.status()
+    status, late = flow.status(), overdue(flow.town)
     if args.json:
-        print_json(_as_document(status))
+        cut_off = [asdict(incident) for incident in flow.town.incidents]
+        print_json(_as_document(status) | {"cut_off": cut_off})
     else:
         console.status(status)
-    return DIFFERENT if status.open else OK
+        show_incidents(flow.town)
+    return DIFFERENT if status.open or late else OK
 
 
 def _as_document(status: Standing) -> dict[str, object]:

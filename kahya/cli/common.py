@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from kahya.firewall import review
 from kahya.i18n import _
 from kahya.inventory import load, project_root, state_folder
 from kahya.journal import Journal, address
-from kahya.model import Plan, Town
+from kahya.model import Incident, Plan, Town
 from kahya.plan import markdown, policy, store
 from kahya.plan.document import to_document
 from kahya.scope import Scope, scope
@@ -85,6 +86,21 @@ def finish_plan(plan: Plan, town: Town, args: argparse.Namespace) -> int:
     return (
         ERROR if plan.unread or refused else DIFFERENT if plan.changes or plan.blind_spots else OK
     )
+
+
+def show_incidents(town: Town) -> None:
+    """Print what is cut off until it is lifted."""
+    late = overdue(town)
+    for one in town.incidents:
+        text = _("Cut off: {what}, by {by} on {since}: {reason}").format_map(vars(one))
+        text += _(" (until {day})").format(day=one.until) if one.until else ""
+        past = _("; its last day is over: kahya lift {what}").format(what=one.what)
+        console.line(text + past * (one in late), "red" if one in late else "")
+
+
+def overdue(town: Town) -> list[Incident]:
+    """Return what is past its last day and still cut off."""
+    return [one for one in town.incidents if one.overdue(time.strftime("%Y-%m-%d"))]
 
 
 def print_json(document: object) -> None:

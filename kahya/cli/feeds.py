@@ -43,7 +43,7 @@ def _fetch(args: argparse.Namespace) -> int:
             _("There are: {names}.").format(names=", ".join(settings["feeds"])),
         )
     names = args.names or tuple(settings["feeds"])
-    refused = make.fetch(settings, kept, names, own_networks(town))
+    refused = make.fetch(settings, kept, names, own_networks(h.vars for h in town.hosts.values()))
     for error in refused:
         console.error(error)
     _propose(town, make.build(settings, kept), args)
@@ -70,7 +70,7 @@ def _use(args: argparse.Namespace) -> int:
             _("it was made with other lists of the town's own, which always count"),
             _("Bring allow and block of feeds.yml back, too."),
         )
-    _propose(town, snapshot, args)
+    _propose(town, make.renew(snapshot, settings, kept), args)
     return OK
 
 

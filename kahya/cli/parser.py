@@ -15,6 +15,7 @@ from kahya.cli import (
     feeds,
     firewall,
     history,
+    incident,
 )
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
@@ -68,8 +69,8 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    topics = (estate, devices, firewall, approval, change, backup, feeds, accesslog, history)
-    for topic in topics:
+    topics = (estate, devices, firewall, approval, change, incident, backup, feeds, accesslog)
+    for topic in (*topics, history):
         topic.register(add)
 
 

@@ -11,10 +11,10 @@ from kahya.errors import FeedError
 from kahya.feeds.entries import Entries, Network, covered, host_of, network, read
 from kahya.feeds.guard import check, counts
 from kahya.feeds.sources import Feed, download, feeds, parse
-from kahya.feeds.store import Snapshot, Source, Store, digest
+from kahya.feeds.store import Snapshot, Source, Store, digest, text_of
 from kahya.i18n import _
 
-ALLOW, BLOCK = "allow", "town"
+ALLOW, BLOCK, INCIDENTS = "allow", "town", "incidents"
 """Names of the town's own lists."""
 
 
@@ -59,25 +59,46 @@ def _take(feed: Feed, store: Store, own: tuple[Iterable[str], Iterable[Network]]
 def build(settings: Mapping[str, Any], store: Store) -> Snapshot:
     """Make a snapshot of the feeds as they were taken last and the town's own lists.
 
+    Args:
+        settings: feeds.yml, with what incidents.yml adds as ``incidents``.
+        store: where lists are kept.
+
     Raises:
         FeedError: a feed was never taken, or the town's own lists hold what names nothing.
     """
     allow, block = own_lists(settings)
-    named: dict[str, Entries] = {BLOCK: block}
+    named: dict[str, Entries] = {BLOCK: block, INCIDENTS: _incidents(settings)}
     sources = {}
     for feed in feeds(settings):
         sources[feed.name], raw = store.taken(feed.name)
         named |= parse(feed, raw)
     lists = {name: without_allowed(entries, allow) for name, entries in named.items()}
-    kept = {
+    snapshot = Snapshot(_kept({ALLOW: allow, **lists}, store), own_digest(settings), sources)
+    store.keep(snapshot)
+    return snapshot
+
+
+def renew(snapshot: Snapshot, settings: Mapping[str, Any], store: Store) -> Snapshot:
+    """Make a snapshot that differs from another in what incidents.yml says, and in nothing else."""
+    gone = incidents_of(snapshot.lists)
+    others = {name: about for name, about in snapshot.lists.items() if name not in gone}
+    lists = others | _kept({INCIDENTS: _incidents(settings)}, store)
+    renewed = Snapshot(lists, snapshot.own, snapshot.sources)
+    store.keep(renewed)
+    return renewed
+
+
+def _kept(named: Mapping[str, Entries], store: Store) -> dict[str, tuple[str, int]]:
+    return {
         f"{kind}/{name}": store.keep_list(lines)
-        for name, entries in {ALLOW: allow, **lists}.items()
+        for name, entries in named.items()
         for kind, lines in _texts(entries)
         if lines
     }
-    snapshot = Snapshot(kept, own_digest(settings), sources)
-    store.keep(snapshot)
-    return snapshot
+
+
+def _incidents(settings: Mapping[str, Any]) -> Entries:
+    return read("\n".join(settings.get("incidents", ())).encode())
 
 
 def own_lists(settings: Mapping[str, Any]) -> tuple[Entries, Entries]:
@@ -100,6 +121,18 @@ def own_lists(settings: Mapping[str, Any]) -> tuple[Entries, Entries]:
 def own_digest(settings: Mapping[str, Any]) -> str:
     """Return what tells the town's own lists from others."""
     return digest([sorted(settings.get(key, ())) for key in ("allow", "block")])
+
+
+def incidents_digests(settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return the digests of the lists that incidents.yml makes, by name."""
+    named = {f"{kind}/{INCIDENTS}": lines for kind, lines in _texts(_incidents(settings)) if lines}
+    return {name: sha256(text_of(lines)).hexdigest() for name, lines in named.items()}
+
+
+def incidents_of(lists: Mapping[str, tuple[str, int]]) -> dict[str, str]:
+    """Return the digests of those among ``lists`` that incidents.yml made, by name."""
+    ours = {name: text for name, (text, _count) in lists.items()}
+    return {n: text for n, text in ours.items() if n.partition("/")[2] == INCIDENTS}
 
 
 def without_allowed(entries: Entries, allow: Entries) -> Entries:

@@ -4,27 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import ip_network
+from typing import Any
 
 from kahya.errors import FeedError
 from kahya.feeds.entries import Entries, Network, host_of, network
 from kahya.feeds.sources import Feed
 from kahya.i18n import _
-from kahya.model import Town
 from kahya.topology import WAN, interfaces_of
 
 SHOWN = 3
 
 
-def own_networks(town: Town) -> tuple[Network, ...]:
+def own_networks(hosts: Iterable[Mapping[str, Any]]) -> tuple[Network, ...]:
     """Return the networks of the town: its buildings', and what its gateways' interfaces are in.
 
     Of the carrier's network, only the gateways' own addresses are the town's.
+
+    Args:
+        hosts: the variables of the hosts that the town keeps.
     """
-    found: set[Network] = {ip_network(building.lan) for building in town.buildings.values()}
-    for host in town.hosts.values():
-        found.add(ip_network(host.address))
-        found |= {ip_network(n) for n in host.vars["building"].get("vlans", {}).values()}
-        for interface in host.vars.get("interfaces", {}).values():
+    found: set[Network] = set()
+    for variables in hosts:
+        building = variables["building"]
+        found |= {ip_network(variables["ansible_host"]), ip_network(building["lan"])}
+        found |= {ip_network(n) for n in building.get("vlans", {}).values()}
+        for interface in variables.get("interfaces", {}).values():
             outer = interface["zone"] == WAN
             found |= {ip_network(a.ip) if outer else a.network for a in interfaces_of(interface)}
     return tuple(sorted(found, key=str))
@@ -49,7 +53,7 @@ def check(
     """
     reasons = [*_foreign(feed, found), *_jumps(feed, counts(found), before)]
     for name, entries in found.items():
-        if named := sorted(_own(entries, *own)):
+        if named := sorted(own_entries(entries, *own)):
             text = _("{name} has what is the town's own: {entries}")
             reasons.append(text.format(name=name, entries=", ".join(named[:SHOWN])))
     if reasons:
@@ -89,7 +93,9 @@ def _jumps(feed: Feed, now: Mapping[str, int], before: Mapping[str, int]) -> Ite
                 yield text.format(name=name, was=was, count=count)
 
 
-def _own(entries: Entries, domains: Iterable[str], networks: Iterable[Network]) -> Iterator[str]:
+def own_entries(
+    entries: Entries, domains: Iterable[str], networks: Iterable[Network]
+) -> Iterator[str]:
     """Yield what is the town's own, lies beneath it, or would block it from above."""
     ours = [domain.encode() for domain in domains]
     above = {b".".join(o.split(b".")[n:]) for o in ours for n in range(o.count(b".") + 1)}

@@ -57,6 +57,11 @@ def digest(value: Any) -> str:
     return sha256(json.dumps(value, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
+def text_of(lines: Iterable[bytes]) -> bytes:
+    """Return the text of a list."""
+    return b"".join(line + b"\n" for line in sorted(lines))
+
+
 class Store:
     """The store in ``folder``, which is made when something is written.
 
@@ -94,7 +99,7 @@ class Store:
     def keep_list(self, lines: Iterable[bytes]) -> tuple[str, int]:
         """Keep a list, and return its digest and how many lines it has."""
         ordered = sorted(lines)
-        text = b"".join(line + b"\n" for line in ordered)
+        text = text_of(ordered)
         name = sha256(text).hexdigest()
         if not (self.path(name).is_file() and self.path(name).read_bytes() == text):
             self._write(f"lists/{name}", text)

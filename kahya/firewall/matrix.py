@@ -12,6 +12,7 @@ from functools import cache, cached_property
 from ipaddress import ip_address, ip_network
 from typing import Any
 
+from kahya.firewall.incidents import CutOff
 from kahya.firewall.networks import Network, addresses_of, covers, edges
 from kahya.firewall.nft_eval import Address, Knock
 from kahya.firewall.policy import (
@@ -27,6 +28,7 @@ from kahya.firewall.policy import (
 from kahya.topology import WAN
 
 LAST_PORT = 65535
+FEW = 8  # of what is cut off: it may be long, and is all alike
 STRANGERS = {4: "192.0.2.7", 6: "2001:db8:ffff::7"}  # of the internet, in no town: RFC 5737, 3849
 
 
@@ -161,7 +163,12 @@ class Matrix:
         found = {network for networks in self.policy.zones.values() for network in networks}
         found |= {ip_network(name) for name in names if "/" in name}
         found |= {ip_network(a) for name in names for a in self.addresses(name)}
+        found |= {*self._cut_off.blocked[:FEW], *self._cut_off.isolated[:FEW]}
         return sorted(found, key=str)
+
+    @cached_property
+    def _cut_off(self) -> CutOff:
+        return CutOff.of(next(iter(self.gateways.values()), {}))
 
     @cache  # noqa: B019 - a matrix lives as long as its process
     def addresses(self, host: str) -> list[Address]:
@@ -242,6 +249,8 @@ class Matrix:
         program = self._published(source, to, knock)
         goal, port = self._behind(program, to, knock) if program else (to.address, knock.port)
         if not program and self._unreachable(source, to):
+            return None
+        if self._cut_off.cuts(source.address, goal):
             return None
         fits = self._from(source) & self._to(self.spot(goal))
         fits = fits and fits & self._for(replace(knock, port=port))

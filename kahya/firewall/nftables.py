@@ -15,6 +15,7 @@ from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
+from kahya.firewall.incidents import SETS, CutOff, written
 from kahya.firewall.networks import (
     Network,
     Networks,
@@ -137,7 +138,10 @@ def render(gateway: Gateway) -> str:
     template = Environment(  # noqa: S701 - no HTML
         undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, keep_trailing_newline=True
     ).from_string(TEMPLATE.read_text(encoding="utf-8"))
+    cut_off = CutOff.of(gateway.variables)
     return template.render(
+        sets=list(_sets(cut_off)),
+        examiners=dict(_by_family(cut_off.examiners)),
         chains=[chain for found in chains.values() for chain in found],
         jumps={hook: [chain["name"] for chain in found] for hook, found in chains.items()},
         interfaces=[*gateway.variables["interfaces"], *(t["name"] for t in tunnels)],
@@ -161,13 +165,16 @@ def _tunnel(tunnel: Mapping[str, Any]) -> dict[str, Any]:
 def _by_family(networks: Iterable[Network]) -> list[tuple[str, list[str]]]:
     found: dict[str, list[str]] = {}
     for network in networks:
-        found.setdefault(FAMILY[network.version], []).append(_text(network))
+        found.setdefault(FAMILY[network.version], []).append(written(network))
     return list(found.items())
 
 
-def _text(network: Network) -> str:
-    whole = network.prefixlen == network.max_prefixlen
-    return str(network.network_address if whole else network)
+def _sets(cut_off: CutOff) -> Iterator[tuple[str, str, list[str]]]:
+    """Yield name, type and elements of the sets of what is cut off."""
+    for name in SETS:
+        found = dict(_by_family(cut_off.elements(name)))
+        for version, family in FAMILY.items():
+            yield f"{name}{version}", f"ipv{version}_addr", found.get(family, [])
 
 
 def _hidden(network: Network) -> bool:

@@ -10,7 +10,7 @@ from kahya.journal.chain import Entry
 
 DECIDED = (
     "approved", "started", "reverted", "break-glass", "reviewed", "resumed", "aborted",
-    "unlocked", "waived",
+    "unlocked", "waived", "incident",
 )  # fmt: skip
 KINDS = ("outcome", "applied", "observed", *DECIDED)
 UNTOLD = ("signature", "document", "run")  # long or of use to Kâhya alone

@@ -29,6 +29,7 @@ def examine(  # noqa: PLR0913 - all that the answer depends on
     *,
     used: Callable[[str], bool],
     break_glass: bool = False,
+    emergency: bool = False,
 ) -> list[str]:
     """Return every reason why ``plan`` may not be applied now, each with what to do.
 
@@ -41,6 +42,7 @@ def examine(  # noqa: PLR0913 - all that the answer depends on
         now: aware, by the clock of this machine.
         used: whether a plan with this seal was begun already.
         break_glass: without the signatures for changes. All else still holds.
+        emergency: the signatures that ``approval.emergency`` asks for are enough.
     """
     against = obstacles(plan, town, now, used)
     if plan.town != town.name:  # this town's rules and people say nothing about it
@@ -56,7 +58,8 @@ def examine(  # noqa: PLR0913 - all that the answer depends on
         signers, faults = policy.check(plan, approvers, approvals, now)
     except ValueError:  # the times of the plan, which obstacles told already
         return against
-    return against + faults + policy.missing(plan, town, signers, break_glass=break_glass)
+    glass = {"break_glass": break_glass, "emergency": emergency}
+    return against + faults + policy.missing(plan, town, signers, **glass)
 
 
 def obstacles(plan: Plan, town: Town, now: datetime, used: Callable[[str], bool]) -> list[str]:

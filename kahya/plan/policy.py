@@ -54,12 +54,15 @@ def blind_spots(plan: Plan) -> tuple[BlindSpot, ...]:
     return tuple(spot for spot in plan.blind_spots if not spot.deferred)
 
 
-def demands(plan: Plan, town: Town) -> list[tuple[Thing, Demand]]:
+def demands(plan: Plan, town: Town, *, emergency: bool = False) -> list[tuple[Thing, Demand]]:
     """Return what the rules ask for, change by change.
 
     No rule: one approval, four eyes. Several: the most approvals, the roles of each, four eyes if
-    any asks for them.
+    any asks for them. In an ``emergency``: what ``approval.emergency`` asks for, instead.
     """
+    if emergency:
+        demand = _joined([town.settings["approval"]["emergency"]])
+        return [(thing, demand) for thing in things(plan)]
     size = _size(plan)
     return [
         (thing, _joined([rule["ask"] for rule in _matching("ask", thing, size, town)]))
@@ -114,14 +117,33 @@ def check(
 
 
 def missing(
-    plan: Plan, town: Town, signers: Sequence[Signer], *, break_glass: bool = False
+    plan: Plan,
+    town: Town,
+    signers: Sequence[Signer],
+    *,
+    break_glass: bool = False,
+    emergency: bool = False,
 ) -> list[str]:
     """Return which signatures are missing, in words; equal needs are told once.
 
     ``break_glass``: changes need none, and a blind spot that of anyone who may speak for it.
+    ``emergency``: those that ``approval.emergency`` asks for are enough.
     """
+    found = _missing(plan, town, signers, demands(plan, town), break_glass=break_glass)
+    if found and emergency:
+        found = _missing(plan, town, signers, demands(plan, town, emergency=True))
+    return found
+
+
+def _missing(
+    plan: Plan,
+    town: Town,
+    signers: Sequence[Signer],
+    asked: Sequence[tuple[Thing, Demand]],
+    *,
+    break_glass: bool = False,
+) -> list[str]:
     needs: dict[str, list[str]] = {}
-    asked = demands(plan, town)
     if not (plan.authors or break_glass) and any(demand.four_eyes for _thing, demand in asked):
         return [
             _("the plan names no author, so nobody can tell whether four eyes saw it: ")
@@ -138,9 +160,10 @@ def missing(
     return [_("for {what}: {need}").format(what=_few(what), need=n) for n, what in needs.items()]
 
 
-def never_counts(signer: Signer, plan: Plan, town: Town) -> list[str]:
+def never_counts(signer: Signer, plan: Plan, town: Town, *, emergency: bool = False) -> list[str]:
     """Return why this signature counts for nothing in ``plan``; empty if it counts somewhere."""
-    reasons = [_objection(signer, t, demand, plan, town) for t, demand in demands(plan, town)]
+    asked = [*demands(plan, town), *(demands(plan, town, emergency=True) if emergency else [])]
+    reasons = [_objection(signer, thing, demand, plan, town) for thing, demand in asked]
     return list(dict.fromkeys(reasons)) if all(reasons) else []
 
 

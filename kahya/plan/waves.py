@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from kahya.model import Plan, Town
 
+URGENT = "all at once"
+"""The one wave of an emergency; no building can be called so."""
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -16,8 +19,8 @@ class Wave:
     hosts: tuple[str, ...]
 
 
-def waves(town: Town, plan: Plan) -> tuple[Wave, ...]:
-    """Return the waves of ``plan``.
+def waves(town: Town, plan: Plan, *, emergency: bool = False) -> tuple[Wave, ...]:
+    """Return the waves of ``plan``; a single one of all in an ``emergency``.
 
     1. A canary: of ``apply.canary`` in town.yml, else the host with the least at risk.
     2. Each building, the one the controller is in last: its hosts, then each of its switches by
@@ -26,6 +29,8 @@ def waves(town: Town, plan: Plan) -> tuple[Wave, ...]:
     """
     touched = {c.host for c in plan.changes} | {s.host for s in plan.blind_spots}
     hosts = [name for name in town.hosts if name in touched]
+    if emergency and hosts:
+        return (Wave(URGENT, tuple(hosts)),)
     found = []
     if len(hosts) > 1:
         canary = _canary(town, plan, hosts)

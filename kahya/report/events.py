@@ -20,6 +20,9 @@ STEPS = {
     "reviewed": N_("Entry {entry} reviewed by {reviewer}"),
     "resumed": N_("The interrupted apply goes on"),
     "aborted": N_("Apply aborted; done: {applied}, missing: {missing}"),
+    "incident blocked": N_("Blocked by {by}: {what} ({reason})"),
+    "incident isolated": N_("Isolated by {by}: {what} ({reason})"),
+    "incident lifted": N_("Lifted by {by}: {what} ({reason})"),
     "unlocked": N_("Lock removed by {by}"),
 }
 TROUBLE = ("reverted", "break-glass", "aborted", "unlocked")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from kahya.firewall.incidents import SETS
 from kahya.firewall.nftables import ruleset
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
@@ -20,11 +21,15 @@ from deploys.firewall.ruleset import MIDDLE, Ruleset, changed, parts
         ("add chain inet kahya odd", "chain odd", "delete"),
         ("flush chain inet kahya guard", "chain guard", "update"),
         ("flush ruleset", "chain forward", "create"),
-        ("add set inet kahya s { type ipv4_addr; }", "table inet kahya", "delete"),
+        ("add set inet kahya s { type ipv4_addr; }", "set s", "delete"),
+        ("delete element inet kahya blocked4 { 203.0.113.7 }", "blocked 203.0.113.7", "create"),
+        ("add element inet kahya isolated6 { fd20::7 }", "isolated fd20::7", "delete"),
+        ("flush set inet kahya blocked6", "blocked 2001:db8:66::/48", "create"),
     ],
 )
 def test_a_change_by_hand_is_in_its_place(town, by_hand, resource, action):
-    text = ruleset(town.hosts["gw-fen"].vars)
+    blocked = ["203.0.113.7", "203.0.113.8", "198.18.0.0/16", "192.0.2.1", "2001:db8:66::/48"]
+    text = ruleset({**town.hosts["gw-fen"].vars, "incidents": {"blocked": blocked}})
     command = str(Ruleset().command(text).get_raw_value())
     assert len(command) < len(text) / 4, "a shell takes no word of more than 128 KiB"
     script = f"nft -f - <<'END'\n{text}END\nnft '{by_hand}'\n{command}"
@@ -33,7 +38,7 @@ def test_a_change_by_hand_is_in_its_place(town, by_hand, resource, action):
     assert MIDDLE in done.stdout
     rules = Ruleset().process(done.stdout.splitlines())
     found = {c["resource"]: c for c in changed(parts(rules["loaded"]), parts(rules["intended"]))}
-    told = found[f"nftables {resource}"]
+    told = found[resource if resource.split()[0] in SETS else f"nftables {resource}"]
     assert (told["action"], told["risk"]) == (action, ("cuts-path",))
     assert by_hand == "flush ruleset" or len(found) == 1
 
@@ -41,3 +46,15 @@ def test_a_change_by_hand_is_in_its_place(town, by_hand, resource, action):
 def test_what_is_as_intended_is_no_change(town):
     listed = ruleset(town.hosts["gw-fen"].vars).splitlines()
     assert list(changed(parts(listed), parts(listed))) == []
+
+
+@pytest.mark.parametrize(
+    "others", ["", "table inet kahya-lists { set listed4 { type ipv4_addr; }; }"]
+)
+def test_a_bare_gateway_lacks_all_and_the_table_of_lists_is_not_ours(town, others):
+    command = str(Ruleset().command(ruleset(town.hosts["gw-fen"].vars)).get_raw_value())
+    run = ["unshare", "-rn", "bash", "-c", f"nft '{others}'\n{command}".replace("\\n", "\n")]
+    done = subprocess.run(run, capture_output=True, text=True, check=True)
+    rules = Ruleset().process(done.stdout.splitlines())
+    assert rules["loaded"] == []
+    assert len(rules["intended"]) > 100

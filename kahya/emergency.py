@@ -1,0 +1,49 @@
+"""May a plan go the short way: one signature, every building at once (``approval.emergency``)?
+
+Only where it does what incidents.yml asks for and nothing else, and where those who judge and carry
+it out, Kâhya itself, the rules and the approvers, are the ones that were applied before.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kahya import checkout
+from kahya.drift import KINDS, history
+from kahya.i18n import _
+from kahya.inventory import project_root
+from kahya.journal import Journal
+from kahya.model import Plan, Town
+from kahya.plan.emergency import others
+
+RULES = ("town.yml", "approvers")
+SHOWN = 3
+
+
+def hindrances(plan: Plan, town: Town, journal: Journal) -> list[str]:
+    """Return why ``plan`` goes the usual way, in words; nothing where the short way is open."""
+    if "emergency" not in town.settings.get("approval", {}):
+        return [_("town.yml has no approval.emergency")]
+    if more := [f"{t.host} {t.system}: {t.resource}" for t in others(plan, town)]:
+        return [_("incidents.yml doesn't ask for {what}").format(what=_few(more))]
+    if "+" in plan.commit:
+        return [_("the inventory holds what was not committed")]
+    root, past = project_root(Path(town.directory)), history(journal.entries(*KINDS))
+    found = []
+    for commit in {past.commit((change.host, change.system)) for change in plan.changes}:
+        files = checkout.changed(root, commit) if commit else None
+        if files is None:
+            found.append(_("what was applied last is no commit that is known here"))
+        elif code := [name for name in files if not _is_data(name)]:
+            found.append(_("since the last apply, {what} was changed").format(what=_few(code)))
+    return sorted(found)
+
+
+def _is_data(name: str) -> bool:
+    """Return whether a file only says what is wanted, not who may and how it is done."""
+    path = Path(name)
+    return path.parts[0] == "inventories" and path.name not in RULES
+
+
+def _few(names: list[str]) -> str:
+    return ", ".join(names[:SHOWN]) + " …" * (len(names) > SHOWN)

@@ -1,0 +1,121 @@
+"""Write what is cut off: incidents.yml, and the block lists where these say it, too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from kahya.errors import InventoryError, KahyaError
+from kahya.feeds import build
+from kahya.i18n import _
+from kahya.inventory import list_store, load
+from kahya.inventory_check import check_file
+from kahya.inventory_feeds import POINTER, pointed, write_pointer
+from kahya.inventory_incidents import FILE, PARTS, TAKERS, kind_of
+from kahya.model import Town
+
+HEAD = """\
+---
+# Written by kahya block, isolate and lift: cut off until it is lifted (docs/runbooks/incident.md).
+"""
+Entry = dict[str, str]
+
+
+class Written(NamedTuple):
+    """What was written: its name in ``files`` of ``town``, which was read without its lists."""
+
+    name: str
+    town: Town
+    files: list[Path]
+
+
+def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> Written:
+    """Write that ``what`` is cut off.
+
+    Args:
+        directory: the town.
+        part: "blocked" or "isolated".
+        what: as somebody typed it.
+        about: reason, by, since, until; of one that is there already, ``by`` and ``since`` stay.
+
+    Raises:
+        KahyaError: it would harm the town, or nothing there could do it. Nothing is changed.
+    """
+    name = (kind_of(what)[1] or what) if part == "blocked" else what
+    data = _read(directory)
+    before = data.setdefault(part, {}).get(name, {})
+    first = {key: before[key] for key in ("by", "since") if before}
+    data[part][name] = {key: text for key, text in {**about, **first}.items() if text}
+    return _write(directory, name, data)
+
+
+def lift(directory: Path, what: str) -> Written:
+    """Write that ``what`` is no longer cut off; see ``cut_off``.
+
+    Raises:
+        KahyaError: it isn't cut off.
+    """
+    data = _read(directory)
+    name = what if what in data.get("isolated", {}) else kind_of(what)[1]
+    part = next((p for p in PARTS if name in data.get(p, {})), None)
+    if part is None:
+        raise InventoryError(
+            _("{what} is not cut off").format(what=what), _("kahya blocks lists what is.")
+        )
+    del data[part][name]
+    return _write(directory, name, data)
+
+
+def takers(town: Town) -> list[str]:
+    """Return the systems that cut things off in ``town``."""
+    return [system.name for system in town.systems if system.name in TAKERS.values()]
+
+
+def _read(directory: Path) -> dict[str, dict[str, Entry]]:
+    path = directory / FILE
+    data, problems = check_file(path, "incidents") if path.exists() else (None, [])
+    if problems:
+        raise InventoryError("\n".join(map(str, problems)), _("Correct it by hand first."))
+    return data or {}
+
+
+def _write(directory: Path, name: str, data: Mapping[str, Mapping[str, Entry]]) -> Written:
+    """Write the file, and bring the earlier one back if the inventory doesn't accept it."""
+    path = directory / FILE
+    before = path.read_text("utf-8") if path.exists() else None
+    entries = {part: dict(found) for part, found in data.items() if found}
+    text = yaml.safe_dump(entries, allow_unicode=True, sort_keys=False, width=1000)
+    _replace(path, HEAD + text)
+    try:
+        town = load(directory, lists=False)
+        return Written(name, town, [path, *_propose_lists(town)])
+    except KahyaError:
+        _replace(path, before)
+        raise
+
+
+def _propose_lists(town: Town) -> list[Path]:
+    """Bring the block lists to what incidents.yml says, and return the files that say so.
+
+    ``town`` was loaded without its lists. What is new in feeds is left for a plan of its own.
+    """
+    settings, directory = town.settings.get("feeds"), Path(town.directory)
+    current = pointed(directory)
+    if settings is None or not (current or settings.get("incidents")):
+        return []
+    kept = list_store(town)
+    snapshot = kept.snapshot(current) if current else build.build(settings, kept)
+    write_pointer(directory, build.renew(snapshot, settings, kept).id)
+    return [directory / POINTER]
+
+
+def _replace(path: Path, text: str | None) -> None:
+    if text is None:
+        path.unlink(missing_ok=True)
+        return
+    fresh = path.with_suffix(".new")
+    fresh.write_text(text, encoding="utf-8")
+    fresh.replace(path)

@@ -1,0 +1,182 @@
+"""kahya block, isolate, lift, blocks: what they write, and the short way at night."""
+
+import json
+import subprocess
+from dataclasses import replace
+
+import pytest
+import yaml
+from small_town import change, plan
+from test_cli_feeds import Town, main
+from test_inventory import checkout  # noqa: F401 - a fixture
+
+from kahya.cli import incident
+from kahya.inventory import load, state_folder
+from kahya.journal import Journal
+from kahya.model import Result
+from kahya.workflow import Workflow
+
+WHY = ("--reason", "it scans us")
+RESOLVER = """\
+  - name: resolver
+    title: {en: Resolver, tr: Çözümleyici}
+    engine: pyinfra
+    source: deploys/firewall
+    group: gateways
+    probes: probes/firewall
+    controls: [B6.8]
+    level: L2
+"""
+
+
+@pytest.fixture
+def town(checkout, monkeypatch):  # noqa: F811 - the fixture
+    monkeypatch.setenv("KAHYA_TOWN", "inventories/lab")
+    git = ["git", "-c", "init.defaultBranch=main"]
+    (checkout / ".gitignore").write_text(".kahya\n")
+    who = (["config", "user.email", "ayse@ornek.bel.tr"], ["config", "user.name", "Ayşe"])
+    for words in (["init", "-q"], *who, ["add", "-A"], ["commit", "-qm", "x"]):
+        subprocess.run([*git, *words], cwd=checkout, check=True)
+    return Town(checkout)
+
+
+def written(town):
+    file = town.directory / "incidents.yml"
+    return yaml.safe_load(file.read_text()) if file.exists() else None
+
+
+def entries(town):
+    journal = Journal.in_folder(state_folder(load(town.directory, lists=False)))
+    return [entry.data for entry in journal.entries("incident")]
+
+
+def test_an_address_is_written_once_and_lifted(town, capsys):
+    assert main(["block", "203.0.113.7/32", *WHY]) == 0
+    assert "Next: commit it, kahya plan --system firewall --out FILE" in capsys.readouterr().out
+    first = written(town)["blocked"]["203.0.113.7"]
+    assert (first["reason"], first["by"]) == ("it scans us", "ayse@ornek.bel.tr")
+    assert main(["block", "203.0.113.7", "--reason", "again", "--until", "2020-01-31"]) == 0
+    again = written(town)["blocked"]
+    assert again == {"203.0.113.7": first | {"reason": "again", "until": "2020-01-31"}}
+    variables = load(town.directory).hosts["gw-fen"].vars["incidents"]
+    assert variables["blocked"] == ["203.0.113.7"]
+    capsys.readouterr()
+    assert main(["blocks"]) == 2
+    assert "its last day is over: kahya lift 203.0.113.7" in capsys.readouterr().out
+    assert main(["status", "--json"]) == 2
+    assert json.loads(capsys.readouterr().out)["cut_off"][0]["what"] == "203.0.113.7"
+    assert main(["lift", "203.0.113.7/32", "--reason", "a mistake"]) == 0
+    assert written(town) == {}
+    assert main(["blocks"]) == 0
+    assert [e["state"] for e in entries(town)] == ["blocked", "blocked", "lifted"]
+    assert main(["lift", "203.0.113.7", *WHY]) == 1
+
+
+def test_what_would_harm_the_town_changes_nothing(town, capsys):
+    main(["isolate", "pc-fen", *WHY])
+    before = (town.directory / "incidents.yml").read_text()
+    for words in (["block", "10.20.1.1"], ["block", "2001:db8:0:51::11"], ["block", "a.example"],
+                  ["isolate", "gw-fen"], ["isolate", "ws-merkez"], ["block", "x" * 64],
+                  ["block", "203.0.113.7", "--until", "tomorrow"]):  # fmt: skip
+        assert main([*words, *WHY]) == 1
+        assert "incidents.yml" in capsys.readouterr().err
+        assert (town.directory / "incidents.yml").read_text() == before
+    assert len(entries(town)) == 1
+    assert load(town.directory).hosts["gw-fen"].vars["incidents"]["isolated"] == [
+        "10.20.2.50", "fd20:0:0:2::50",
+    ]  # fmt: skip
+
+
+def test_a_domain_goes_out_with_the_block_lists_and_takes_nothing_new_along(town, capsys):
+    with (town.folder / "systems.yml").open("a") as table:
+        table.write(RESOLVER)
+    town.settings(["a.example"])
+    main(["feeds", "fetch"])
+    first = town.proposed()
+    town.settings(["a.example", "b.example"])
+    main(["feeds", "fetch"])
+    main(["feeds", "use", first])
+    assert town.proposed() == first
+    assert main(["block", "http://Evil.example/", *WHY]) == 0
+    names = load(town.directory).hosts["gw-fen"].vars["lists"]["names"]
+    assert {name: about["count"] for name, about in names.items()} == {
+        "domains/incidents": 1,
+        "domains/usom": 1,
+    }
+    assert main(["feeds", "build"]) == 0
+    assert load(town.directory).hosts["gw-fen"].vars["lists"]["names"]["domains/usom"]["count"] == 2
+    assert main(["feeds", "use", first]) == 0
+    assert "domains/incidents" in load(town.directory).hosts["gw-fen"].vars["lists"]["names"]
+    assert main(["block", "mail.ornek.bel.tr", *WHY]) == 1
+    assert "is the town's own" in capsys.readouterr().err
+    (town.directory / "incidents.yml").write_text("{}\n")
+    assert main(["validate"]) == 1
+    assert "incidents.yml blocks something else than when they were made" in capsys.readouterr().err
+    assert main(["feeds", "build"]) == 0
+    assert main(["validate"]) == 0
+
+
+class Estate:
+    """What is asked of the hosts, and the answer; nobody is there."""
+
+    def __init__(self, monkeypatch, town, against=()):
+        self.applied = []
+        made = change("gw-merkez", "firewall", "merkez")
+        self.changes = [replace(made, resource="blocked 203.0.113.7")]
+        monkeypatch.setattr(Workflow, "make_plan", self.make_plan)
+        monkeypatch.setattr(Workflow, "apply", self.apply)
+        monkeypatch.setattr(incident, "hindrances", lambda *_: list(against))
+        key = state_folder(load(town.directory)) / "key"
+        command = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key]
+        subprocess.run(command, check=True)
+        public = key.with_suffix(".pub").read_text().rsplit(" ", 1)[0]
+        roles = "roles=network,manager,systems"
+        line = f'ayse@ornek.bel.tr namespaces="kahya-plan" {public} {roles}\n'
+        (town.directory / "approvers").write_text(line)
+        rules = town.directory / "town.yml"
+        rules.write_text(rules.read_text().replace("approvals: 2", "approvals: 1"))
+        subprocess.run(["git", "commit", "-qam", "y"], cwd=town.folder, check=True)
+        self.words = ["--apply", "--yes", "--key", str(key), *WHY]
+
+    def make_plan(self, part):
+        assert [system.name for system in part.systems] == ["firewall"]
+        made = plan({})
+        (found,) = made.host_plans
+        return replace(made, host_plans=(replace(found, changes=tuple(self.changes)),))
+
+    def apply(self, made, approvals, break_glass=""):
+        self.applied.append((made, approvals, break_glass))
+        return Result(made, (), ())
+
+
+def test_at_once_it_is_written_committed_signed_and_applied(town, monkeypatch, capsys):
+    estate = Estate(monkeypatch, town)
+    (town.directory / "notes").write_text("somebody else's, not to be committed")
+    main(["block", "203.0.113.7", *estate.words])
+    ((made, (signed,), glass),) = estate.applied
+    assert (signed.seal, signed.approver, glass) == (made.seal, "ayse@ornek.bel.tr", "")
+    git = ["git", "-C", str(town.folder)]
+    shown = subprocess.run([*git, "show", "--stat", "--format=%s"], capture_output=True, text=True,
+                           check=True).stdout  # fmt: skip
+    assert shown.startswith("203.0.113.7: blocked: it scans us")
+    assert "1 file changed" in shown
+    estate.changes = []
+    assert main(["block", "203.0.113.7", *estate.words]) == 0
+    assert len(estate.applied) == 1
+
+
+def test_what_is_no_emergency_waits_for_its_signatures(town, monkeypatch, capsys):
+    estate = Estate(monkeypatch, town, against=["there is more"])
+    assert main(["block", "203.0.113.7", *estate.words]) == 1
+    told = capsys.readouterr().out
+    assert "No emergency: there is more." in told
+    assert "kahya approve" in told
+    assert estate.applied == []
+    assert list(state_folder(load(town.directory)).glob("incident-*.json"))
+
+
+def test_nobody_signs_without_being_asked(town, monkeypatch):
+    estate = Estate(monkeypatch, town)
+    estate.words.remove("--yes")
+    assert main(["isolate", "pc-fen", *estate.words]) == 1
+    assert estate.applied == []
