@@ -76,7 +76,7 @@ def examine(
     problems += more
     if not problems:
         about = {**about, "feeds": feeds} if feeds else about
-        kept = past or store(feeds or {}, _state(root, about["town"]["id"]))
+        kept = past or store(feeds or {}, directory, _state(root, about["town"]["id"]))
         problems += resolve_lists(raw, feeds, kept) if lists else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
@@ -132,7 +132,8 @@ def state_folder(town: Town) -> Path:
 
 def list_store(town: Town) -> Store:
     """Return where the block lists of ``town`` are kept."""
-    return store(town.settings.get("feeds", {}), state_folder(town))
+    directory = Path(town.directory)
+    return store(town.settings.get("feeds", {}), directory, state_folder(town))
 
 
 def _state(root: Path, town: str) -> Path:

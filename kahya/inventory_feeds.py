@@ -62,9 +62,9 @@ def check_feeds(path: Path) -> tuple[Any, list[Problem]]:
     return settings, problems
 
 
-def store(settings: Mapping[str, Any], state: Path) -> Store:
-    """Return the store that feeds.yml names, or the one in the town's private folder."""
-    return Store(Path(settings.get("store") or state / "feeds"))
+def store(settings: Mapping[str, Any], directory: Path, state: Path) -> Store:
+    """Return the store that feeds.yml in ``directory`` names, or the one in the private folder."""
+    return Store(directory / settings["store"] if "store" in settings else state / "feeds")
 
 
 def resolve_lists(
