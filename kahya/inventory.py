@@ -20,7 +20,7 @@ from kahya.inventory_check import (
     check_systems,
     check_waivers,
 )
-from kahya.inventory_feeds import check_feeds, resolve_lists, store
+from kahya.inventory_feeds import check_feeds, check_resolvers, resolve_lists, store
 from kahya.inventory_network import check_network
 from kahya.inventory_reader import RawHost, RawInventory, longest_first, plain, read
 from kahya.inventory_zones import check_zones
@@ -78,6 +78,7 @@ def examine(
         about = {**about, "feeds": feeds} if feeds else about
         kept = past or store(feeds or {}, directory, _state(root, about["town"]["id"]))
         problems += resolve_lists(raw, feeds, kept) if lists else []
+    problems += check_resolvers(raw) if lists and not problems else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
     problems += _check_approval(directory, rules, systems, raw)
