@@ -21,7 +21,13 @@ from kahya.inventory_check import (
     check_systems,
     check_waivers,
 )
-from kahya.inventory_feeds import check_block, check_feeds, resolve_lists, store
+from kahya.inventory_feeds import (
+    check_block,
+    check_feeds,
+    check_resolvers,
+    resolve_lists,
+    store,
+)
 from kahya.inventory_incidents import FILE as INCIDENTS
 from kahya.inventory_incidents import check_incidents, with_incidents
 from kahya.inventory_incidents import derive as derive_incidents
@@ -86,8 +92,9 @@ def examine(
     if not problems:
         feeds = with_incidents(feeds, incidents)
         about = {**about, "feeds": feeds} if feeds else about
-        kept = past or store(feeds or {}, _state(root, about["town"]["id"]))
+        kept = past or store(feeds or {}, directory, _state(root, about["town"]["id"]))
         problems += resolve_lists(raw, feeds, kept) if lists else []
+    problems += check_resolvers(raw) if lists and not problems else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, incidents)), problems
     problems += _check_approval(directory, approval, systems, raw)
@@ -147,7 +154,8 @@ def state_folder(town: Town) -> Path:
 
 def list_store(town: Town) -> Store:
     """Return where the block lists of ``town`` are kept."""
-    return store(town.settings.get("feeds", {}), state_folder(town))
+    directory = Path(town.directory)
+    return store(town.settings.get("feeds", {}), directory, state_folder(town))
 
 
 def _state(root: Path, town: str) -> Path:

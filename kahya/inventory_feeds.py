@@ -9,13 +9,13 @@ from typing import Any
 import yaml
 
 from kahya.errors import FeedError
-from kahya.feeds.build import incidents_digests, incidents_of, own_digest
+from kahya.feeds.build import ALLOW, BLOCK, incidents_digests, incidents_of, own_digest
 from kahya.feeds.entries import named, read
 from kahya.feeds.guard import own_entries, own_networks
 from kahya.feeds.sources import feeds
 from kahya.feeds.store import Store
 from kahya.i18n import _
-from kahya.inventory_check import FORMATS, Problem, at, check_file, line_in, relative
+from kahya.inventory_check import FORMATS, Problem, at, check_file, line_in, one_of, relative
 from kahya.inventory_reader import RawInventory
 
 POINTER = "group_vars/all/lists.yml"
@@ -77,9 +77,9 @@ def check_block(path: Path, settings: Mapping[str, Any] | None, raw: RawInventor
     return problems
 
 
-def store(settings: Mapping[str, Any], state: Path) -> Store:
-    """Return the store that feeds.yml names, or the one in the town's private folder."""
-    return Store(Path(settings.get("store") or state / "feeds"))
+def store(settings: Mapping[str, Any], directory: Path, state: Path) -> Store:
+    """Return the store that feeds.yml in ``directory`` names, or the one in the private folder."""
+    return Store(directory / settings["store"] if "store" in settings else state / "feeds")
 
 
 def resolve_lists(
@@ -112,6 +112,20 @@ def resolve_lists(
                 for name, (text, count) in snapshot.lists.items()
             },
         }
+    return sorted(set(problems))
+
+
+def check_resolvers(raw: RawInventory) -> list[Problem]:
+    """Find lists that a resolver is to have and nobody makes; the town's own may be empty."""
+    problems = []
+    for host in raw.hosts.values():
+        lists = host.vars.get("lists", {"names": {}})["names"]
+        known = {name.removeprefix("domains/") for name in lists if name.startswith("domains/")}
+        for place, name in enumerate(host.vars.get("resolver", {}).get("lists", ())):
+            if name not in {BLOCK, *known}:
+                message = _("no list domains/{name} was made").format(name=name)
+                others = one_of(sorted({BLOCK, *known} - {ALLOW}))
+                problems.append(at(host, ["resolver", "lists", place], message, others))
     return sorted(set(problems))
 
 

@@ -32,7 +32,7 @@ def check_zones(raw: RawInventory) -> list[Problem]:
     for members in (raw.groups[b] for b in raw.children["buildings"] if raw.groups[b]):
         gateway = next(raw.hosts[n] for n in members if n in raw.groups["gateways"])
         own, broken = _networks(gateway), set(_gateway(gateway))
-        problems |= {*broken, *_routed(gateway, zones - {WAN})}
+        problems |= {*broken, *_named(gateway, zones - {WAN})}
         if broken:  # what else its interfaces are at odds with would say the same once more
             own = [network for network in own if network.path[0] == "building"]
         else:
@@ -99,11 +99,17 @@ def _gateway(gateway: RawHost) -> Iterator[Problem]:
                  _("address6 and building.lan6 of the same subnet, or none of them"))  # fmt: skip
 
 
-def _routed(gateway: RawHost, zones: set[str]) -> Iterator[Problem]:
-    for index, zone in enumerate(gateway.vars.get("vpn_zones", ())):
-        if zone not in zones:
-            message = _("no interface is in the zone {zone}").format(zone=repr(zone))
-            yield at(gateway, ["vpn_zones", index], message, one_of(sorted(zones)))
+def _named(gateway: RawHost, zones: set[str]) -> Iterator[Problem]:
+    """Find names of zones that are none."""
+    answered = gateway.vars.get("resolver", {}).get("zones", ())
+    for *path, names in (
+        ("vpn_zones", gateway.vars.get("vpn_zones", ())),
+        ("resolver", "zones", answered),
+    ):
+        for index, zone in enumerate(names):
+            if zone not in zones:
+                message = _("no interface is in the zone {zone}").format(zone=repr(zone))
+                yield at(gateway, [*path, index], message, one_of(sorted(zones)))
 
 
 def _place(host: RawHost, gateway: RawHost, networks: list[Network]) -> Iterator[Problem]:

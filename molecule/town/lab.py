@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+import names
 import tsa
 from blueprint import Blueprint, Machine, blueprint
 from containers import LOGIN, Container, Podman, container_name, make_room, settle, spec
@@ -229,8 +230,10 @@ class Lab:
             self.say("package mirror started")
         for where in mirrors:
             self.mirror.relay(self.namespace, where)
-        if tsa.start(self.namespace):
+        if self.namespace.serve(tsa.__file__, str(tsa.PORT)):
             self.say("time-stamping authority started")
+        if self.namespace.serve(names.__file__):
+            self.say("the outside world's name servers started")
 
     def _create(self, wanted: tuple[Machine, ...], base: str, key: str) -> None:
         there = self.podman.containers(self.id)

@@ -20,8 +20,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
-from tools import processes
-from wires import Namespace
 
 PORT = 3161
 ALWAYS = datetime(2026, 1, 1, tzinfo=UTC), datetime(2056, 1, 1, tzinfo=UTC)
@@ -113,18 +111,6 @@ def server(address: str, port: int, folder: Path) -> HTTPServer:
     """
     _prepare(folder)
     return HTTPServer((address, port), partial(Handler, folder))
-
-
-def start(namespace: Namespace) -> bool:
-    """Let one answer at all addresses of the namespace; False where it does. It ends with it."""
-    here = str(Path(__file__).resolve())
-    if not set(namespace.pids()).isdisjoint(processes(here, str(PORT))):
-        return False
-    subprocess.Popen(
-        namespace.command(sys.executable, "-B", here, str(PORT)), stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
-    )  # fmt: skip
-    return True
 
 
 if __name__ == "__main__":

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import subprocess
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from blueprint import Machine, Port
-from tools import run
+from tools import processes, run
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,16 @@ class Namespace:
     def pids(self) -> list[int]:
         """Return the processes that run inside."""
         return [int(pid) for pid in run(["ip", "netns", "pids", self.name]).split()]
+
+    def serve(self, program: str, *words: str) -> bool:
+        """Let a Python program run inside until it ends; False where it does."""
+        if not set(self.pids()).isdisjoint(processes(program, *words)):
+            return False
+        subprocess.Popen(
+            self.command(sys.executable, "-B", program, *words), stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+        )  # fmt: skip
+        return True
 
     def remove(self) -> None:
         """Delete it with its bridges and cables, if it is there."""

@@ -1,6 +1,7 @@
 """kahya feeds: what it proposes, and that the town's own lists always count."""
 
 import json
+import shutil
 
 import pytest
 import yaml
@@ -24,6 +25,7 @@ def main(words):
 @pytest.fixture
 def town(checkout, monkeypatch):  # noqa: F811 - the fixture
     monkeypatch.setenv("KAHYA_TOWN", "inventories/lab")
+    shutil.rmtree(checkout / "inventories/lab/lists")
     return Town(checkout)
 
 
