@@ -8,7 +8,7 @@ from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt, files, systemd
 
 from deploys.steps import JINJA, path_shell, sysctl
-from deploys.vpn import routes, tunnel
+from deploys.vpn import routes, rules, tunnel
 
 HERE = Path(__file__).parent / "templates"
 data = host.data
@@ -31,6 +31,19 @@ daemons = files.template(
 follows = {"_if": install.did_change} if "frr" in missing else {}
 systemd.service(service="frr", running=True, enabled=True, **follows)
 systemd.service(service="frr", restarted=True, _if=daemons.did_change)
+
+# Several lines to carriers: a tunnel leaves by its own, whatever the default route.
+unit = files.template(
+    src=str(HERE / "kahya-lines.service.j2"),
+    dest="/etc/systemd/system/kahya-lines.service",
+    user="root",
+    group="root",
+    mode="644",
+    jinja_env_kwargs=JINJA,
+)
+systemd.daemon_reload(_if=unit.did_change)
+systemd.service(service="kahya-lines", running=None, enabled=True)
+rules.exactly([line["table"] for line in data.lines], name="tell lines apart")
 
 private_key = files.put(
     src=StringIO(f"{data.vpn_private_key}\n"),

@@ -27,7 +27,7 @@ class Tunnel(FactBase):
             f"systemctl -q is-enabled wg-quick@{interface} 2>/dev/null && echo 'starts at boot'; "
             f"if ip link show dev {interface} up 2>/dev/null | grep -q .; then "
             f"ip -o addr show dev {interface} | awk '{{print \"address \" $4}}'; "
-            f"for what in public-key listen-port endpoints allowed-ips; do "
+            f"for what in public-key listen-port fwmark endpoints allowed-ips; do "
             f'wg show {interface} $what | sed -E "s/\\t/ /g; s/^/$what /"; done; fi; true'
         )
 
@@ -82,6 +82,7 @@ def configuration(tunnel: dict[str, Any]) -> str:
 [Interface]
 Address = {tunnel["address"]}
 ListenPort = {tunnel["listen_port"]}
+FwMark = {tunnel["table"]:#x}
 Table = off
 PostUp = wg set %i private-key {FOLDER}/private.key
 PostUp = ip -6 address flush dev %i; ip address add {tunnel["address6"]} dev %i
@@ -107,6 +108,7 @@ def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
         f"address {tunnel['address6']}",
         f"public-key {public_key}",
         f"listen-port {tunnel['listen_port']}",
+        f"fwmark {tunnel['table']:#x}",
         f"endpoints {peer} {tunnel['endpoint']}",
         f"allowed-ips {peer} 0.0.0.0/0 ::/0",
     ]

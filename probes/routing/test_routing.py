@@ -63,9 +63,18 @@ def test_no_route(host, vars):
             assert way(host, network) not in tunnels, network
 
 
+def test_way_out(host):
+    """The way to the internet is the router's own, so that another line can take it over."""
+    for version in (4, 6):
+        found = json.loads(host.check_output(f"ip -{version} -j route show default"))
+        first = min(found, key=lambda route: route.get("metric", 0))
+        assert first["protocol"] == "static", first
+
+
 def others(vars):
-    """Yield tunnel, zone and network of all that lies behind the tunnels."""
-    for tunnel in vars["tunnels"]:
+    """Yield the cheapest tunnel, zone and network of all that lies behind the tunnels."""
+    dearest_first = sorted(vars["tunnels"], key=lambda tunnel: -tunnel["cost"])
+    for tunnel in {tunnel["peer_host"]: tunnel for tunnel in dearest_first}.values():
         networks = vars["town"]["buildings"][tunnel["peer_building"]]["networks"]
         yield from ((tunnel, zone, n) for zone, found in networks.items() for n in found)
 
