@@ -75,7 +75,8 @@ def derive(hosts: Mapping[str, dict[str, Any]], town: Mapping[str, Any]) -> None
     for gateway in gateways.values():
         gateway["router_id"] = f"10.255.255.{gateway['building']['number']}"
         gateway["lines"], gateway["tunnels"] = lines_of(gateway), []
-    for one, other in combinations(sorted(gateways.values(), key=_number), 2):
+    ready = [gateway for gateway in gateways.values() if "vpn_public_key" in gateway]
+    for one, other in combinations(sorted(ready, key=_number), 2):
         for line, far in product(one["lines"], other["lines"]):
             one["tunnels"].append(_tunnel(one, line, other, far))
             other["tunnels"].append(_tunnel(other, far, one, line))
@@ -153,6 +154,7 @@ def _tunnel(
 ) -> dict[str, Any]:
     mine, theirs = (_number(own), line["line"]), (_number(peer), far["line"])
     names, pair = list(LINES), (line["line"], far["line"])
+    key = "vpn_public_key_next" if pair != (MAIN, MAIN) else "vpn_public_key"
     lines = "" if pair == (MAIN, MAIN) else "".join(str(names.index(one)) for one in pair)
     return {
         "name": f"wg{lines}-{peer['building']['name']}",
@@ -164,7 +166,9 @@ def _tunnel(
         "peer_building": peer["building"]["name"],
         "peer_number": theirs[0],
         "peer_lan": peer["building"]["lan"],
-        "peer_public_key": peer["vpn_public_key"],
+        "public_key": own.get(key, own["vpn_public_key"]),
+        "next_key": pair != (MAIN, MAIN) and "vpn_public_key_next" in own,
+        "peer_public_key": peer.get(key, peer["vpn_public_key"]),
         "address": f"{tunnel_address(mine, theirs)}/30",
         "address6": f"fe80::{mine[0]}/64",  # OSPFv3 speaks from it; WireGuard makes none by itself
         "peer_address": tunnel_address(theirs, mine),

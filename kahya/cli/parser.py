@@ -15,6 +15,7 @@ from kahya.cli import (
     feeds,
     firewall,
     history,
+    keys,
 )
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
@@ -68,7 +69,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def _commands(add: Add) -> None:
-    topics = (estate, devices, firewall, approval, change, backup, feeds, accesslog, history)
+    topics = (estate, devices, firewall, approval, change, backup, feeds, accesslog, keys, history)
     for topic in topics:
         topic.register(add)
 
