@@ -43,7 +43,7 @@ def make(town: Town, hosts: Iterable[Host], which: str) -> dict[str, str]:
             if done.returncode:
                 raise EngineError(
                     f"{host.name}: {done.stderr.strip()}",
-                    _("It must answer and have wg (kahya apply --system vpn installs it)."),
+                    _("It must answer and have wg, which the system vpn installs."),
                 )
             found[host.name] = done.stdout.strip()
     return found

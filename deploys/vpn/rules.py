@@ -11,7 +11,7 @@ from pyinfra.api import FactBase, operation
 
 from deploys.steps import told
 
-OTHERS = "ip -$v rule show | grep -Ev '^(0|32766|32767):' | tr -d ':'"  # than the kernel's own
+OTHERS = "ip -$v rule show | grep -Ev '^(0|32766|32767):' | sed s,:,,"  # than the kernel's own
 DUMP = f"for v in 4 6; do {OTHERS} | sed s/^/$v\\ /; done >rules.before; true"
 STEPS = f"""\
 for v in 4 6; do {OTHERS} | while read -r at rule; do ip -$v rule del pref $at $rule; done; done
