@@ -289,9 +289,9 @@ def _town_problems(raw: RawInventory) -> Iterator[Problem]:
             message = _("{building} has the number of {other}").format(building=other, other=one)
             yield at(b, ["building", "number"], message, _("a number of its own"))
     for name, host in first.items():
-        if len(f"wg-{name}") > INTERFACE_NAME_MAX:
+        if len(f"wg01-{name}") > INTERFACE_NAME_MAX:
             message = _("{building} is too long to name a tunnel").format(building=name)
-            yield at(host, [], message, _("at most 12 letters"))
+            yield at(host, [], message, _("at most 10 letters"))
         if sum(h in raw.groups.get("gateways", ()) for h in members[name]) != 1:
             message = _("{building} has no gateway, or several").format(building=name)
             yield at(host, [], message, _("one host of the building under gateways"))

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from kahya.i18n import _
 from kahya.inventory_check import Problem, at, one_of
 from kahya.inventory_reader import RawHost, RawInventory
-from kahya.topology import WAN, lan_of
+from kahya.topology import MAIN, WAN, lan_of, line_of
 
 KEYS = ("address", "address6")
 
@@ -77,9 +77,7 @@ def _gateway(gateway: RawHost) -> Iterator[Problem]:
     """Find what a gateway lacks: a way out, and its address in the building's LAN."""
     building, interfaces = gateway.vars["building"], gateway.vars["interfaces"]
     path: list[str | int] = ["interfaces"]
-    if all(interface["zone"] != WAN for interface in interfaces.values()):
-        message = _("{gateway} has no interface in the zone wan").format(gateway=gateway.name)
-        yield at(gateway, path, message, _("an interface with zone: wan"))
+    yield from _lines(gateway)
     wanted = f"{gateway.vars['ansible_host']}/{ip_network(building['lan']).prefixlen}"
     name = next((n for n, i in interfaces.items() if i["address"] == wanted), "")
     if not name or ip_interface(wanted).network != ip_network(building["lan"]):
@@ -110,6 +108,36 @@ def _named(gateway: RawHost, zones: set[str]) -> Iterator[Problem]:
             if zone not in zones:
                 message = _("no interface is in the zone {zone}").format(zone=repr(zone))
                 yield at(gateway, [*path, index], message, one_of(sorted(zones)))
+
+
+def _lines(gateway: RawHost) -> Iterator[Problem]:
+    """Find what a gateway's lines to carriers lack: one is the main one, others have a router."""
+    interfaces, seen = gateway.vars["interfaces"], set()
+    for name, interface in interfaces.items():
+        own = {key for key in ("line", "gateway", "gateway6") if key in interface}
+        path: list[str | int] = ["interfaces", name]
+        if interface["zone"] != WAN:
+            for key in sorted(own):
+                message = _("{name} leads to no carrier").format(name=name)
+                yield at(gateway, [*path, key], message, _("it only beside zone: wan"))
+            continue
+        line = line_of(interface)
+        if line in seen:
+            message = _("{gateway} has another {line} line").format(gateway=gateway.name, line=line)
+            yield at(gateway, path, message, _("line: backup, on one of two"))
+        seen.add(line)
+        if line != MAIN and "gateway" not in interface:
+            message = _("the carrier's router on {name} is missing").format(name=name)
+            yield at(gateway, path, message, _("gateway: and its address"))
+        for key, address in (("gateway", "address"), ("gateway6", "address6")):
+            network = ip_interface(interface[address]).network if address in interface else ()
+            if key in own and ip_address(interface[key]) not in network:
+                message = _("{address} is not in the network of {name}")
+                message = message.format(address=interface[key], name=name)
+                yield at(gateway, [*path, key], message, _("an address of that network"))
+    if MAIN not in seen:
+        message = _("{gateway} has no interface in the zone wan").format(gateway=gateway.name)
+        yield at(gateway, ["interfaces"], message, _("an interface with zone: wan"))
 
 
 def _place(host: RawHost, gateway: RawHost, networks: list[Network]) -> Iterator[Problem]:

@@ -37,6 +37,44 @@ def outside():
     pytest.fail("the inventory has no host in the group outside to look from")
 
 
+@pytest.fixture(scope="session")
+def ends(town):
+    """What the gateways' tunnels are, by gateway: (name, own public key, peer's public key)."""
+    found = {}
+
+    def look(gateway):
+        if gateway not in found:
+            peer = testinfra.get_host(
+                f"ssh://{gateway}", ssh_config=town["ssh_config"], sudo=True, timeout=10
+            )
+            keys = peer.run("wg show all public-key; wg show all peers")
+            shown = {}
+            for name, key in (line.split()[:2] for line in keys.stdout.splitlines()):
+                shown.setdefault(name, []).append(key)
+            found[gateway] = {(name, *keys) for name, keys in shown.items()} or None
+        return found[gateway]
+
+    return look
+
+
+@pytest.fixture
+def tunnels(vars, town, ends):
+    """The tunnels of the gateway under test that have another end by now.
+
+    One whose other end has not its tunnel or its keys yet, for its turn comes later, is nobody's
+    failure here. Of a gateway that can't be asked, all count.
+    """
+
+    def there(tunnel):
+        own = tunnel["address"].split("/")[0]
+        of_peer = town["hosts"][tunnel["peer_host"]]["tunnels"]
+        [back] = [end for end in of_peer if end["peer_address"] == own]
+        seen = ends(tunnel["peer_host"])
+        return not seen or (back["name"], back["public_key"], back["peer_public_key"]) in seen
+
+    return [tunnel for tunnel in vars["tunnels"] if there(tunnel)]
+
+
 def name_of(host) -> str:
     return host.backend.get_pytest_id().removeprefix("ssh://")
 

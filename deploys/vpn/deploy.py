@@ -8,7 +8,7 @@ from pyinfra.facts.deb import DebPackages
 from pyinfra.operations import apt, files, systemd
 
 from deploys.steps import JINJA, path_shell, sysctl
-from deploys.vpn import routes, tunnel
+from deploys.vpn import keys, routes, rules, tunnel
 
 HERE = Path(__file__).parent / "templates"
 data = host.data
@@ -32,25 +32,44 @@ follows = {"_if": install.did_change} if "frr" in missing else {}
 systemd.service(service="frr", running=True, enabled=True, **follows)
 systemd.service(service="frr", restarted=True, _if=daemons.did_change)
 
-private_key = files.put(
-    src=StringIO(f"{data.vpn_private_key}\n"),
-    dest=f"{tunnel.FOLDER}/private.key",
+# Several lines to carriers: a tunnel leaves by its own, whatever the default route.
+unit = files.template(
+    src=str(HERE / "kahya-lines.service.j2"),
+    dest="/etc/systemd/system/kahya-lines.service",
     user="root",
     group="root",
-    mode="600",
+    mode="644",
+    jinja_env_kwargs=JINJA,
 )
+systemd.daemon_reload(_if=unit.did_change)
+systemd.service(service="kahya-lines", running=None, enabled=True)
+rules.exactly([line["table"] for line in data.lines], name="tell lines apart")
+
+KEY = f"{keys.FOLDER}/{keys.NOW}"
+own, vault = data.get("vpn_public_key"), data.get("vpn_private_key")
+upcoming = data.get("vpn_public_key_next", "")
+if vault:
+    private_key = files.put(
+        src=StringIO(f"{vault}\n"), dest=KEY, user="root", group="root", mode="600"
+    )
+elif own:
+    keys.present(own, upcoming, name="have the keys of the tunnels")
 for wanted in data.tunnels:
-    tunnel.present(wanted, data.vpn_public_key, name=f"bring up tunnel {wanted['name']}")
+    tunnel.present(wanted, name=f"bring up tunnel {wanted['name']}")
 names = [wanted["name"] for wanted in data.tunnels]
 for name in host.get_fact(tunnel.TunnelNames):
     if name not in names:
         tunnel.absent(name)
-KEY = f"{tunnel.FOLDER}/private.key"
-path_shell(
-    name="give the running tunnels the key",
-    commands=[f"test ! -e {KEY} || wg set {name} private-key {KEY}" for name in names],
-    _if=private_key.did_change,
-)
+if vault:
+    path_shell(
+        name="give the running tunnels the key",
+        commands=[
+            f"test ! -e {KEY} || wg set {wanted['name']} private-key {KEY}"
+            for wanted in data.tunnels
+            if not wanted["next_key"]
+        ],
+        _if=private_key.did_change,
+    )
 
 for route in host.get_fact(routes.HandmadeRoutes):
     routes.absent(route)

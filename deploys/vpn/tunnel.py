@@ -5,12 +5,11 @@ from io import StringIO
 from typing import Any
 
 from pyinfra import host
-from pyinfra.api import FactBase, FileUploadCommand, operation
+from pyinfra.api import FactBase, operation
 from pyinfra.operations import files
 
 from deploys.steps import told
-
-FOLDER = "/etc/wireguard"
+from deploys.vpn.keys import FOLDER, NEXT, NOW
 
 
 class Tunnel(FactBase):
@@ -27,7 +26,7 @@ class Tunnel(FactBase):
             f"systemctl -q is-enabled wg-quick@{interface} 2>/dev/null && echo 'starts at boot'; "
             f"if ip link show dev {interface} up 2>/dev/null | grep -q .; then "
             f"ip -o addr show dev {interface} | awk '{{print \"address \" $4}}'; "
-            f"for what in public-key listen-port endpoints allowed-ips; do "
+            f"for what in public-key listen-port fwmark endpoints allowed-ips; do "
             f'wg show {interface} $what | sed -E "s/\\t/ /g; s/^/$what /"; done; fi; true'
         )
 
@@ -82,8 +81,9 @@ def configuration(tunnel: dict[str, Any]) -> str:
 [Interface]
 Address = {tunnel["address"]}
 ListenPort = {tunnel["listen_port"]}
+FwMark = {tunnel["table"]:#x}
 Table = off
-PostUp = wg set %i private-key {FOLDER}/private.key
+PostUp = wg set %i private-key {FOLDER}/{NEXT if tunnel["next_key"] else NOW}
 PostUp = ip -6 address flush dev %i; ip address add {tunnel["address6"]} dev %i
 
 [Peer]
@@ -94,7 +94,7 @@ Endpoint = {tunnel["endpoint"]}
 
 
 @operation()
-def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
+def present(tunnel: dict[str, Any]) -> Iterator[Any]:
     """Bring a tunnel up; only what deviates is touched, and no other tunnel."""
     name, peer = tunnel["name"], tunnel["peer_public_key"]
     path, text = f"{FOLDER}/{name}.conf", configuration(tunnel)
@@ -105,8 +105,9 @@ def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
         "starts at boot",
         f"address {tunnel['address']}",
         f"address {tunnel['address6']}",
-        f"public-key {public_key}",
+        f"public-key {tunnel['public_key']}",
         f"listen-port {tunnel['listen_port']}",
+        f"fwmark {tunnel['table']:#x}",
         f"endpoints {peer} {tunnel['endpoint']}",
         f"allowed-ips {peer} 0.0.0.0/0 ::/0",
     ]
@@ -116,8 +117,8 @@ def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
     commands = list(put)
     if "starts at boot" not in now:
         commands.append(f"systemctl enable wg-quick@{name}")
-    written = any(isinstance(c, FileUploadCommand) for c in commands)
-    if written or _running(now) != _running(wanted):
+    restarts = _running(now) != _running(wanted)
+    if restarts:
         commands.append(
             f"systemctl stop wg-quick@{name}; ip link delete dev {name} 2>/dev/null; "
             f"systemctl start wg-quick@{name}"
@@ -129,7 +130,7 @@ def present(tunnel: dict[str, Any], public_key: str) -> Iterator[Any]:
             "action": "update" if now else "create",
             "before": "\n".join(now),
             "after": "\n".join(wanted),
-            "risk": ("cuts-path",) if now else (),
+            "risk": ("cuts-path",) if now and restarts else (),
         },
         back=way_back(name, now),
     )

@@ -16,6 +16,7 @@ from kahya.cli import (
     firewall,
     history,
     incident,
+    keys,
 )
 from kahya.cli.common import Add, Command
 from kahya.i18n import LANGUAGES, _, default_language
@@ -70,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 def _commands(add: Add) -> None:
     topics = (estate, devices, firewall, approval, change, incident, backup, feeds, accesslog)
-    for topic in (*topics, history):
+    for topic in (*topics, keys, history):
         topic.register(add)
 
 

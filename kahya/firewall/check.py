@@ -22,7 +22,7 @@ from kahya.firewall.policy import (
 from kahya.i18n import _
 from kahya.inventory_check import Problem, at, one_of
 from kahya.inventory_reader import RawHost, RawInventory
-from kahya.topology import TUNNEL_PORT
+from kahya.topology import lines_of, tunnel_port
 
 LAST_PORT = 65535
 SSH = 22
@@ -178,9 +178,11 @@ def _rules(policy: Mapping[str, Any], known: Sequence[str], places: Places) -> I
 def _tunnels(gateways: Sequence[RawHost]) -> Iterator[Outer]:
     """Yield where each gateway awaits the others' WireGuard."""
     for one, other in permutations(gateways, 2):
-        port = TUNNEL_PORT + int(other.vars["building"]["number"])
         name = _("the tunnel to {gateway}").format(gateway=other.name)
-        yield one.name, "udp", (port, port), name
+        number = int(other.vars["building"]["number"])
+        for line, far in product(lines_of(one.vars), lines_of(other.vars)):
+            port = tunnel_port(line["line"], (number, far["line"]))
+            yield one.name, "udp", (port, port), name
 
 
 def _published(

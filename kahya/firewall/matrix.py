@@ -25,7 +25,7 @@ from kahya.firewall.policy import (
     Rule,
     Service,
 )
-from kahya.topology import WAN
+from kahya.topology import WAN, lines_of
 
 LAST_PORT = 65535
 FEW = 8  # of what is cut off: it may be long, and is all alike
@@ -323,21 +323,28 @@ class Matrix:
             return spot.interface
         if to in self.outer or (spot.gateway and not self._routed(spot)):
             return self.carrier(gateway)
-        names = (t["name"] for t in self._tunnels(gateway) if t["peer_host"] == spot.gateway)
-        return next(names, self.carrier(gateway))
+        ways = [t for t in self._tunnels(gateway) if t["peer_host"] == spot.gateway]
+        best = min(ways, key=lambda t: t["cost"], default={"name": self.carrier(gateway)})
+        return str(best["name"])
 
     def beyond(self, gateway: str, leaves: str) -> tuple[str, str] | None:
         """Return the gateway at the other end of a tunnel, and its interface there."""
         for tunnel in self._tunnels(gateway):
             if tunnel["name"] == leaves:
                 back = self._tunnels(peer := tunnel["peer_host"])
-                return peer, next(t["name"] for t in back if t["peer_host"] == gateway)
+                here = tunnel["address"].split("/")[0]
+                return peer, next(t["name"] for t in back if t["peer_address"] == here)
         return None
 
     def carrier(self, gateway: str) -> str:
-        """Return the interface of ``gateway`` to the carrier, "" where it has none."""
-        interfaces = self.gateways[gateway]["interfaces"]
-        return next((name for name, i in interfaces.items() if i["zone"] == WAN), "")
+        """Return the interface of ``gateway`` on its main line, "" where it has none."""
+        return next(iter(self.lines(gateway)), "")
+
+    def lines(self, gateway: str) -> dict[str, list[Address]]:
+        """Return the interfaces of ``gateway`` to carriers, the main one first, and addresses."""
+        about = self.gateways[gateway]
+        names = [line["interface"] for line in lines_of(about)]
+        return {name: [a.ip for a in addresses_of(about["interfaces"][name])] for name in names}
 
     def _tunnels(self, gateway: str) -> list[Mapping[str, Any]]:
         found: list[Mapping[str, Any]] = self.gateways[gateway].get("tunnels", [])

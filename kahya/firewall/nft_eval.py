@@ -169,7 +169,7 @@ class Ruleset:
         if not hook:
             return
         hooks = ("prerouting", "input", "forward", "output", "postrouting")
-        if family not in FAMILIES or hook not in hooks or about["type"] == "route":
+        if family not in FAMILIES or hook not in hooks:
             raise _unknown({"chain": about})
         self._hooks.setdefault(hook, []).append(about)
 
@@ -191,7 +191,7 @@ class Ruleset:
             elif name == "limit" and "rate" in about:
                 if about.get("inv"):  # a single packet is never too many
                     tests.append(lambda _packet, _knocks: frozenset())
-            elif name not in IGNORED and not (name == "mangle" and "tcp option" in about["key"]):
+            elif name not in IGNORED and not (name == "mangle" and _harmless(about["key"])):
                 raise _unknown(expression)
         return tests, end
 
@@ -242,6 +242,11 @@ class Ruleset:
             tests = [_single(element, kind) for element in self._elements(right, place)]
             return lambda value: any(test(value) for test in tests)
         return _single(right, kind)
+
+
+def _harmless(key: Mapping[str, Any]) -> bool:
+    """Return whether packets pass alike whatever this is set to: marks say by which line."""
+    return "tcp option" in key or key in ({"meta": {"key": "mark"}}, {"ct": {"key": "mark"}})
 
 
 def _always(word: str, about: Any) -> End:
@@ -361,6 +366,8 @@ FIELDS: Mapping[tuple[str, str], tuple[Getter, Kind, bool]] = {
     ("meta", "oifname"): (lambda p, _k: p.leaves, "interface", True),
     ("meta", "l4proto"): (lambda _p, k: k.protocol, "word", False),
     ("meta", "nfproto"): (lambda p, _k: f"ipv{p.to.version}", "word", True),
+    ("meta", "mark"): (lambda _p, _k: 0, "number", True),
+    ("ct", "direction"): (lambda p, _k: "reply" if p.answer else "original", "word", True),
     ("ct", "state"): (lambda p, _k: frozenset({p.state}), "flags", True),
     ("ct", "status"): (
         lambda p, _k: frozenset(("dnat",) * p.dnat + ("snat",) * p.snat), "flags", True,

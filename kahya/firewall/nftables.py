@@ -89,9 +89,10 @@ class Gateway:
         inside = self._whole(others) if rule.action == "allow" else others
         goals = [(inside, ""), *self._outside(rule.destinations)]
         for here, inlet in sources:
-            if hook == "input":  # of a gateway's addresses, the carrier sees but one
-                seen = within(mine, self.atlas.places.carrier) if inlet else mine
-                yield Flow(here, seen, inlet)
+            if hook == "input":  # of a gateway's addresses, a carrier sees but its own
+                port = self.variables["interfaces"].get(inlet, {})
+                seen = [ip_network(a.ip) for a in addresses_of(port)]
+                yield Flow(here, within(mine, seen) if inlet else mine, inlet)
                 continue
             for there, outlet in goals:
                 if not (inlet and outlet):
@@ -146,6 +147,7 @@ def render(gateway: Gateway) -> str:
         jumps={hook: [chain["name"] for chain in found] for hook, found in chains.items()},
         interfaces=[*gateway.variables["interfaces"], *(t["name"] for t in tunnels)],
         wan=gateway.wan,
+        lines=gateway.variables["lines"],
         lans=[(n, _by_family((*nets, *LINK_LOCAL))) for n, nets in gateway.lans.items()],
         inside=_by_family(gateway.inside),
         town=_by_family(gateway.atlas.town),

@@ -62,7 +62,9 @@ def _travel(
     """Return where first packets arrive whose answers come back, by what was tried."""
     gateway, enters = source.gateway, source.interface
     if not gateway:  # the internet lies before the gateway of its goal
-        gateway, enters = to.gateway, matrix.carrier(to.gateway)
+        gateway, lines = to.gateway, matrix.lines(to.gateway)
+        has = (name for name, addresses in lines.items() if to.address in addresses)
+        enters = next(has, matrix.carrier(gateway))
     start = Packet(source.address, to.address, knocks, enters)
     arrived: dict[Knock, Arrival] = {}
     under_way: list[tuple[Packet, str, int]] = [(start, gateway, 1)]
@@ -81,7 +83,9 @@ def _travel(
 
 def _pass(packet: Packet, gateway: str, matrix: Matrix, rules: Ruleset) -> Iterator[Packet]:
     """Send a packet through one gateway, and the answer back, by the way that it came."""
-    if matrix.route(gateway, packet.source) != packet.enters:
+    lines = matrix.lines(gateway)  # an answer leaves by the line that it is asked for by
+    back = matrix.route(gateway, packet.source)
+    if back != packet.enters and not (back in lines and packet.enters in lines):
         return
     for found in rules.run("prerouting", packet):
         if matrix.own.get(found.to) == gateway:

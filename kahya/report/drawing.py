@@ -177,8 +177,8 @@ def _curves(
     starts = _starts(at, drawn)
     curves = []
     for tunnel in drawn:
-        points = _bend(at[tunnel.host], at[tunnel.peer], starts[tunnel.host, tunnel.peer],
-                       starts[tunnel.peer, tunnel.host])  # fmt: skip
+        points = _bend(at[tunnel.host], at[tunnel.peer], starts[tunnel.address],
+                       starts[tunnel.peer_address])  # fmt: skip
         label, text = None, ""
         if len(tunnels) <= LABELLED_TUNNELS:
             ends = (tunnel.address, tunnel.peer_address)
@@ -193,15 +193,16 @@ def _curves(
     return tuple(sorted(curves, key=lambda c: c.tunnel.state != "ok"))
 
 
-def _starts(at: dict[str, Card], tunnels: Sequence[Tunnel]) -> dict[tuple[str, str], float]:
-    """Return how far from the middle of its gateway each tunnel leaves it, in order of peers."""
-    ends = sorted([(t.host, t.peer) for t in tunnels] + [(t.peer, t.host) for t in tunnels])
+def _starts(at: dict[str, Card], tunnels: Sequence[Tunnel]) -> dict[str, float]:
+    """Return by address how far from the middle of its gateway each end is, in order of peers."""
+    ends = [(t.host, t.peer, t.address) for t in tunnels]
+    ends += [(t.peer, t.host, t.peer_address) for t in tunnels]
     offsets = {}
-    for host, pairs in groupby(ends, key=lambda end: end[0]):
-        peers = sorted((p for _, p in pairs), key=lambda p: at[p].door[0])
-        step = min(12.0, SPREAD / len(peers))
-        for i, peer in enumerate(peers):
-            offsets[host, peer] = (i - (len(peers) - 1) / 2) * step
+    for _host, pairs in groupby(sorted(ends), key=lambda end: end[0]):
+        own = sorted(pairs, key=lambda end: at[end[1]].door[0])
+        step = min(12.0, SPREAD / len(own))
+        for i, (*_, address) in enumerate(own):
+            offsets[address] = (i - (len(own) - 1) / 2) * step
     return offsets
 
 

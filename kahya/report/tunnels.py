@@ -28,21 +28,17 @@ class Tunnel:
 
 def tunnels(town: Town, readings: Sequence[Reading]) -> tuple[Tunnel, ...]:
     """Return every tunnel once, in inventory order."""
-    ends = {(h.name, t["peer_host"]): t for h in town.hosts.values() for t in _of(h.vars)}
+    ends = {t["peer_address"]: (h.name, t) for h in town.hosts.values() for t in _of(h.vars)}
     order = list(town.hosts)
-    return tuple(
-        Tunnel(
-            host,
-            peer,
-            ends[peer, host]["peer_address"],
-            end["peer_address"],
-            ends[peer, host]["endpoint"],
-            end["endpoint"],
-            _state({host: end, peer: ends[peer, host]}, town, readings),
-        )
-        for (host, peer), end in ends.items()
-        if order.index(host) < order.index(peer)
-    )
+    found = []
+    for host, end in ends.values():
+        peer, back = ends[end["address"].split("/")[0]]
+        if order.index(host) < order.index(peer):
+            addresses = (back["peer_address"], end["peer_address"])
+            endpoints = (back["endpoint"], end["endpoint"])
+            state = _state({host: end, peer: back}, town, readings)
+            found.append(Tunnel(host, peer, *addresses, *endpoints, state))
+    return tuple(found)
 
 
 def _of(variables: Mapping[str, Any]) -> Iterable[Mapping[str, Any]]:

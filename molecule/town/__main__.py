@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NoReturn
 
-from blueprint import WAN
+from blueprint import MAIN, WAN
 from containers import container_name
 from lab import ROOT, Lab
-from tools import missing, owner, run
+from tools import LabError, missing, owner, run
+from wires import cable_name
 
 from kahya.errors import KahyaError
 
@@ -80,7 +81,19 @@ def _capture(lab: Lab, arguments: Namespace) -> int:
     to_file = ["-U", "-w", arguments.file] if arguments.file else []
     limit = ["timeout", "--preserve-status", "--signal=INT", str(arguments.seconds)]
     # -Z root: as another user it could not write into the caller's folder.
-    _become(lab.namespace.command(*limit, "tcpdump", "-Z", "root", "-lni", WAN, *to_file))
+    bridge = WAN if arguments.line == MAIN else f"{WAN}-{arguments.line}"
+    _become(lab.namespace.command(*limit, "tcpdump", "-Z", "root", "-lni", bridge, *to_file))
+
+
+def _cable(lab: Lab, arguments: Namespace) -> int:
+    machine = lab.blueprint.pick([arguments.host])[0]
+    ports = {port.name: port for port in machine.ports}
+    if arguments.port not in ports:
+        raise LabError(f"{machine.name} has no {arguments.port}", f"It has {', '.join(ports)}.")
+    end = cable_name(machine, ports[arguments.port])
+    state = "up" if arguments.action == "plug" else "down"
+    run(["ip", "-n", lab.namespace.name, "link", "set", end, state])
+    return 0
 
 
 def _deps(_: Lab, arguments: Namespace) -> int:
@@ -126,6 +139,11 @@ def parser() -> ArgumentParser:
     capture = add("capture", _capture, "show or record what passes on the WAN")
     capture.add_argument("seconds", type=int)
     capture.add_argument("file", nargs="?", help="write it in pcap form")
+    capture.add_argument("--line", default=MAIN, help="on which line's network (main)")
+    for name, text in (("pull", "pull a host's cable out"), ("plug", "put it in again")):
+        cable = add(name, _cable, text)
+        cable.add_argument("host")
+        cable.add_argument("port")
     deps = add("deps", _deps, "name the Debian packages that are missing; ends 0 when none is")
     deps.add_argument("--install", action="store_true", help="install them")
     return top

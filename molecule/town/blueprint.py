@@ -11,7 +11,7 @@ from typing import Any
 from tools import LabError
 
 from kahya.model import Host, Town
-from kahya.topology import WAN, lan_of
+from kahya.topology import MAIN, WAN, lan_of, line_of
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ def blueprint(town: Town) -> Blueprint:
         for host in town.hosts.values()
     )
     outside = tuple(
-        _inside(host, gateways) if host.building else _stranger(host)
+        _inside(host, gateways) if host.building else _stranger(host, gateways.values())
         for host in town.outside.values()
     )
     mirrors: dict[str, MirrorPort] = {}
@@ -176,9 +176,12 @@ def _lan(address: str, gateway: Host) -> dict[str, Any]:
 
 
 def _bridge(name: str, interface: Mapping[str, Any], gateway: Host) -> str:
-    """Return what an interface is plugged into; the WAN is one for the whole town."""
+    """Return what an interface is plugged into; a line's carrier is one for the whole town."""
+    if interface["zone"] == WAN:
+        line = line_of(interface)
+        return WAN if line == MAIN else f"{WAN}-{line}"
     number = gateway.vars["building"]["number"]
-    return WAN if interface["zone"] == WAN else f"{name[-12:]}-{number}"  # at most 15 characters
+    return f"{name[-12:]}-{number}"  # at most 15 characters
 
 
 def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
@@ -191,12 +194,23 @@ def _switch(host: Host, machines: Mapping[str, Machine]) -> Machine:
     return replace(machines[host.name], platform=platform, card=card, cables=cables)
 
 
-def _stranger(host: Host) -> Machine:
-    """Return a host on the WAN: no default route, so no way into the town."""
+def _stranger(host: Host, gateways: Iterable[Host]) -> Machine:
+    """Return a host on the WAN: no default route, so no way into the town.
+
+    Who has the address of the main line's router is the router of the other lines, too.
+    """
     subnet6, address6 = host.vars.get("wan_subnet6"), host.vars.get("address6")
     address = _in(host.vars["wan_subnet"], host.address)
-    port = Port("eth0", WAN, address, _in(subnet6, address6) if subnet6 and address6 else "")
-    return Machine(host.name, "", (port,), None)
+    address6 = _in(subnet6, address6) if subnet6 and address6 else ""
+    ports = {WAN: Port("eth0", WAN, address, address6)}
+    for gateway in gateways if host.address == host.vars.get("wan_gateway") else ():
+        for name, i in gateway.vars["interfaces"].items():
+            if i["zone"] == WAN and "gateway" in i:
+                bridge = _bridge(name, i, gateway)
+                way6 = _in(i["address6"], i["gateway6"]) if "gateway6" in i else ""
+                port = Port(f"eth{len(ports)}", bridge, _in(i["address"], i["gateway"]), way6)
+                ports.setdefault(bridge, port)
+    return Machine(host.name, "", tuple(ports.values()), None)
 
 
 def _in(subnet: str, address: str) -> str:

@@ -71,7 +71,9 @@ class Namespace:
             lines += [f"link set {port.name} up"]
         if not machine.platform:
             ways = {"0.0.0.0/0": machine.gateway, "::/0": machine.gateway6}
-            lines += [f"route replace {net} via {way}" for net, way in ways.items() if way]
+            # A router's own routes come first: of the kernel's, zebra reads 200 as the distance.
+            metric = f" metric {200 << 24}" if machine.routes else ""
+            lines += [f"route replace {net} via {way}{metric}" for net, way in ways.items() if way]
         run(["nsenter", "-t", str(pid), "-n", "ip", "-batch", "-"], "\n".join(lines))
 
     def pids(self) -> list[int]:

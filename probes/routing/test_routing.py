@@ -8,7 +8,7 @@ PATIENCE_SECONDS = 20  # a second for a first hello, a few for the databases
 UNTIL = time.monotonic() + PATIENCE_SECONDS  # for all checks together: routers settle but once
 
 
-def test_neighbours(host, vars):
+def test_neighbours(host, tunnels):
     """Every tunnel has an OSPF neighbour in state Full."""
 
     def full():
@@ -20,39 +20,41 @@ def test_neighbours(host, vars):
             if (peer.get("nbrState") or peer.get("state", "")).startswith("Full")
         }
 
-    wanted = {tunnel["name"] for tunnel in vars["tunnels"]}
-    assert awaited(full, wanted) == wanted
+    wanted = {tunnel["name"] for tunnel in tunnels}
+    assert wanted <= awaited(full, wanted.issubset)
 
 
-def test_neighbours6(host, vars):
+def test_neighbours6(host, tunnels):
     """Every tunnel has an OSPFv3 neighbour in state Full."""
 
     def full():
         shown = json.loads(host.check_output("vtysh -c 'show ipv6 ospf6 neighbor json'"))
         return {n["interfaceName"] for n in shown["neighbors"] if n["state"] == "Full"}
 
-    wanted = {tunnel["name"] for tunnel in vars["tunnels"]}
-    assert awaited(full, wanted) == wanted
+    wanted = {tunnel["name"] for tunnel in tunnels}
+    assert wanted <= awaited(full, wanted.issubset)
 
 
-def test_failure_is_noticed(host, vars):
+def test_failure_is_noticed(host, tunnels):
     """BFD watches every tunnel and finds the other end up."""
     keys = ("peer_address", "peer_address6")
-    wanted = {(tunnel["name"], tunnel[key]) for tunnel in vars["tunnels"] for key in keys}
+    wanted = {(tunnel["name"], tunnel[key]) for tunnel in tunnels for key in keys}
 
     def up():
         shown = json.loads(host.check_output("vtysh -c 'show bfd peers json'"))
         return {(p["interface"], p["peer"]) for p in shown if p["status"] == "up"}
 
-    assert awaited(up, wanted) == wanted
+    assert wanted <= awaited(up, wanted.issubset)
 
 
-def test_routes(host, vars):
+def test_routes(host, vars, tunnels):
     """The network of every other building is reached through its own tunnel."""
     for tunnel, zone, network in others(vars):
         if zone in vars["vpn_zones"]:
-            found = awaited(lambda n=network: way(host, n), tunnel["name"])
-            assert found == tunnel["name"], network
+            # One that is not there yet has others in its place, perhaps through a third building.
+            ways = [tunnel] if tunnel in tunnels else vars["tunnels"]
+            wanted = {tunnel["name"] for tunnel in ways}
+            assert awaited(lambda n=network: {way(host, n)}, wanted.issuperset) <= wanted, network
 
 
 def test_no_route(host, vars):
@@ -63,9 +65,18 @@ def test_no_route(host, vars):
             assert way(host, network) not in tunnels, network
 
 
+def test_way_out(host):
+    """The way to the internet is the router's own, so that another line can take it over."""
+    for version in (4, 6):
+        found = json.loads(host.check_output(f"ip -{version} -j route show default"))
+        first = min(found, key=lambda route: route.get("metric", 0))
+        assert first["protocol"] == "static", first
+
+
 def others(vars):
-    """Yield tunnel, zone and network of all that lies behind the tunnels."""
-    for tunnel in vars["tunnels"]:
+    """Yield the cheapest tunnel, zone and network of all that lies behind the tunnels."""
+    dearest_first = sorted(vars["tunnels"], key=lambda tunnel: -tunnel["cost"])
+    for tunnel in {tunnel["peer_host"]: tunnel for tunnel in dearest_first}.values():
         networks = vars["town"]["buildings"][tunnel["peer_building"]]["networks"]
         yield from ((tunnel, zone, n) for zone, found in networks.items() for n in found)
 
@@ -76,8 +87,8 @@ def way(host, network):
     return json.loads(done.stdout)[0]["dev"] if done.rc == 0 else ""
 
 
-def awaited(look, wanted):
-    """Return what ``look`` sees, once that is what is wanted, or patience has ended."""
-    while (found := look()) != wanted and time.monotonic() < UNTIL:
+def awaited(look, fits):
+    """Return what ``look`` sees, once that fits, or patience has ended."""
+    while not fits(found := look()) and time.monotonic() < UNTIL:
         time.sleep(1)
     return found

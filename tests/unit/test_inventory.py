@@ -143,8 +143,10 @@ def test_both_ends_of_a_tunnel_agree():
     for gateway in (h for h in town.hosts.values() if "gateways" in h.groups):
         for tunnel in gateway.vars["tunnels"]:
             peer = town.hosts[tunnel["peer_host"]]
-            [back] = [t for t in peer.vars["tunnels"] if t["peer_host"] == gateway.name]
+            address = tunnel["address"].split("/")[0]
+            [back] = [t for t in peer.vars["tunnels"] if t["peer_address"] == address]
             assert tunnel["peer_address"] == back["address"].split("/")[0]
+            assert (tunnel["line"], tunnel["peer_line"]) == (back["peer_line"], back["line"])
             assert tunnel["peer_address6"] == back["address6"].split("/")[0]
             assert tunnel["endpoint"].endswith(f":{back['listen_port']}")
             assert tunnel["peer_public_key"] == peer.vars["vpn_public_key"]

@@ -7,7 +7,7 @@ from ipaddress import ip_interface
 from itertools import combinations
 
 from kahya.firewall.networks import addresses_of
-from kahya.topology import WAN
+from kahya.topology import BACKUP, MAIN, WAN, line_of
 
 KEYS = ("address", "address6")
 SETTINGS = (
@@ -62,7 +62,7 @@ class Namespaces:
     def _gateway(self, name):
         about = self.matrix.gateways[name]
         for interface, port in about["interfaces"].items():
-            segment = port["zone"] if port["zone"] == WAN else addresses_of(port)[0].network
+            segment = line_of(port) if port["zone"] == WAN else addresses_of(port)[0].network
             self._plug(name, interface, segment, [port[key] for key in KEYS if key in port])
 
     def _tunnel(self, one, other):
@@ -92,14 +92,19 @@ class Namespaces:
             gateway = self.matrix.gateways.get(spot.gateway)
             port = gateway["interfaces"][spot.interface] if gateway else self._carrier()
             mine = next(a for a in addresses_of(port) if a.version == address.version)
-            segment = addresses_of(port)[0].network if gateway else WAN
+            segment = addresses_of(port)[0].network if gateway else MAIN
             self._plug(name, "eth0", segment, [f"{address}/{mine.network.prefixlen}"])
             if gateway:
                 self.on(name, f"ip route add default via {mine.ip}")
+            elif port := self._carrier(BACKUP):
+                routers = [port[way] for way in ("gateway", "gateway6") if way in port]
+                lengths = [a.network.prefixlen for a in addresses_of(port)]
+                pairs = zip(routers, lengths, strict=True)
+                self._plug(name, "eth1", BACKUP, [f"{router}/{length}" for router, length in pairs])
 
-    def _carrier(self):
-        gateway = next(iter(self.matrix.gateways.values()))
-        return next(p for p in gateway["interfaces"].values() if p["zone"] == WAN)
+    def _carrier(self, line=MAIN):
+        ports = [p for g in self.matrix.gateways.values() for p in g["interfaces"].values()]
+        return next((p for p in ports if p["zone"] == WAN and line_of(p) == line), None)
 
     def _plug(self, name, interface, segment, addresses):
         """Give a host an interface on a network, which is made when it is new."""

@@ -204,7 +204,8 @@ def test_nothing_for_the_town_leaves_in_the_open(town, gateway, source, to):
 def test_only_strangers_pings_are_limited(town, gateway):
     text = ruleset(town.hosts[gateway].vars)
     limited = re.findall(r"(\S.*) type echo-request limit rate over", text)
-    assert limited == ['iifname { "wan0" } icmp', 'iifname { "wan0" } icmpv6']
+    wan = ", ".join(f'"{line["interface"]}"' for line in town.hosts[gateway].vars["lines"])
+    assert limited == [f"iifname {{ {wan} }} icmp", f"iifname {{ {wan} }} icmpv6"]
 
 
 @pytest.mark.parametrize(

@@ -39,7 +39,7 @@ def test_any_policy_is_rendered_as_it_says(town, policy):
 def lab(town):
     policy = deepcopy(town.hosts["gw-merkez"].vars["firewall"])
     late = {"name": "late", "from": ["ofis"], "to": ["sunucu"], "services": ["rdp"]}
-    half = {"name": "half", "from": ["203.0.113.0/25"], "to": ["gateway"], "services": ["https"]}
+    half = {"name": "half", "from": ["192.0.2.0/25"], "to": ["gateway"], "services": ["https"]}
     policy["rules"].append(late | {"owner": "x", "reason": "stands after what denies it"})
     policy["rules"].append(half | {"owner": "x", "reason": "who keeps the lines"})
     return policy, rendered(town, policy)

@@ -83,11 +83,15 @@ def test_the_example_town_is_complete() -> None:
     assert all(hosts[m.name].address in m.addresses for m in plan.machines)
     assert {m.bridge for m in plan.mirrors} == {"lan0-1", "lan0-2", "lan0-3"}
     lans = {"dmz0-1", "misafir0-2", "kamera0-3"}
-    assert set(plan.bridges) == {m.bridge for m in plan.mirrors} | lans | {"wan"}
+    assert set(plan.bridges) == {m.bridge for m in plan.mirrors} | lans | {"wan", "wan-backup"}
     assert plan.desk in town.hosts
     outside = [m for m in plan.machines if m.name in town.outside]
     [stranger] = [m for m in outside if not m.building]
     assert (stranger.gateway, stranger.gateway6) == (None, None), "it has no way into the town"
+    assert stranger.ports == (
+        Port("eth0", "wan", "198.51.100.1/24", "2001:db8:0:51::1/64"),
+        Port("eth1", "wan-backup", "203.0.113.1/24", "2001:db8:0:52::1/64"),
+    )
     [web] = [m for m in outside if m.name == "web-merkez"]
     port = Port("eth0", "dmz0-1", "10.20.11.10/24", "fd20:0:0:11::10/64")
     assert (web.ports, web.gateway, web.gateway6) == ((port,), "10.20.11.1", "fd20:0:0:11::1")
