@@ -63,7 +63,7 @@ def _travel(
     gateway, enters = source.gateway, source.interface
     if not gateway:  # the internet lies before the gateway of its goal
         gateway, enters = to.gateway, matrix.carrier(to.gateway)
-    start = Packet(source.address, to.address, knocks, enters)
+    start = Packet(source.address, to.address, knocks, enters, day=matrix.today)
     arrived: dict[Knock, Arrival] = {}
     under_way: list[tuple[Packet, str, int]] = [(start, gateway, 1)]
     while under_way:

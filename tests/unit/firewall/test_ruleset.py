@@ -9,6 +9,7 @@ import pytest
 from kahya.firewall.nftables import ruleset
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
+from deploys.firewall import ruleset as deploy
 from deploys.firewall.ruleset import MIDDLE, Ruleset, changed, parts
 
 
@@ -41,3 +42,23 @@ def test_a_change_by_hand_is_in_its_place(town, by_hand, resource, action):
 def test_what_is_as_intended_is_no_change(town):
     listed = ruleset(town.hosts["gw-fen"].vars).splitlines()
     assert list(changed(parts(listed), parts(listed))) == []
+
+
+@pytest.mark.parametrize("step", ["_checked", "_load"])
+def test_what_nft_can_not_read_changes_nothing(town, tmp_path, monkeypatch, step):
+    """Neither when it is checked, nor when it would be loaded all the same."""
+    monkeypatch.setattr(deploy, "PATH", f"{tmp_path}/nftables.conf")
+    text = ruleset(town.hosts["gw-fen"].vars)
+    half = "delete table inet kahya\nadd table inet other\nadd chain inet kahya {\n"
+    put, command = getattr(deploy, step)(half)
+    Path(put.dest).write_text(half)
+    script = (
+        f"nft -f - <<'END'\n{text}END\nnft list ruleset >before\n( {command} ) && exit 9\n"
+        "nft list ruleset | cmp - before && ls"
+    )
+    run = ["unshare", "-rn", "bash", "-s"]
+    done = subprocess.run(
+        run, input=script, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "syntax error" in done.stderr
+    assert done.stdout == "before\n", "the file is gone"
