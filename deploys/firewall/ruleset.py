@@ -13,6 +13,7 @@ from pyinfra.facts.files import FileContents
 from pyinfra.operations import files
 
 from deploys.firewall import listed
+from deploys.firewall.transaction import transaction
 from deploys.steps import told
 
 PATH = "/etc/nftables.conf"
@@ -28,7 +29,7 @@ two=$(nft -sp list ruleset); nft flush ruleset
 printf '%s\\n' "$two" | nft -f - && nft -sp list ruleset
 """
 
-SAVE = "! command -v nft >/dev/null || { echo flush ruleset; nft -s list ruleset; } >rules.nft"
+SAVE = "! command -v nft >/dev/null || { echo flush ruleset; nft list ruleset; } >rules.nft"
 
 
 class Ruleset(FactBase):
@@ -59,14 +60,15 @@ def loaded(text: str) -> Iterator[Any]:
     """Load ``text`` at once and at boot. Each chain is told as a resource of its own."""
     rules = host.get_fact(Ruleset, text=text)
     now, wanted = rules.get("loaded", []), rules.get("intended", text.splitlines())
+    differing = list(changed(parts(now), parts(wanted)))  # in whatever order they are listed
     put = list(files.put._inner(StringIO(text), PATH, user="root", group="root", mode="644"))
-    if now == wanted and not put:
+    if not differing and not put:
         return
-    commands = [*_checked(text), *put, *([f"nft -f {PATH}"] if now != wanted else [])]
+    load = _load(transaction(now, wanted)) if differing else []
     yield from told(
-        commands,
-        *changed(parts(now), parts(wanted)),
-        *([_file(put, text, alone=now == wanted)] if put else []),
+        [*_checked(text), *put, *load],
+        *differing,
+        *([_file(put, text, alone=not differing)] if put else []),
         back={
             "saves": (PATH,),
             "dumps": (SAVE,),
@@ -135,8 +137,14 @@ def _file(put: list[Any], text: str, *, alone: bool) -> dict[str, Any]:
 
 
 def _checked(text: str) -> list[Any]:
-    new = f"{PATH}.kahya-check"
-    return [
-        FileUploadCommand(StringIO(text), new),
-        f"nft -c -f {new} || {{ rm -f {new}; exit 1; }}; rm -f {new}",
-    ]
+    return _with_file(text, f"{PATH}.kahya-check", "nft -c -f")
+
+
+def _load(text: str) -> list[Any]:
+    return _with_file(text, f"{PATH}.kahya-load", "nft -f")
+
+
+def _with_file(text: str, path: str, command: str) -> list[Any]:
+    """Upload ``text`` for one command; the file goes, whatever comes of it."""
+    run = f"{command} {path} || {{ rm -f {path}; exit 1; }}; rm -f {path}"
+    return [FileUploadCommand(StringIO(text), path), run]

@@ -47,7 +47,7 @@ class Packet:
 
     ``enters`` and ``leaves`` name the gateway's interfaces. With another ``state`` they are packets
     that follow, with ``answer`` the ports and types are those of the source. ``dnat`` and ``snat``
-    tell which address was translated.
+    tell which address was translated. ``day`` (ISO 8601) is when they are sent.
     """
 
     source: Address
@@ -59,6 +59,7 @@ class Packet:
     answer: bool = False
     dnat: bool = False
     snat: bool = False
+    day: str = ""
 
 
 Knocks = frozenset[Knock]
@@ -76,7 +77,7 @@ End = Callable[[Packet, Knocks], list[tuple[Verdict, Knocks]]]
 
 Getter = Callable[[Packet, Knock], "int | str | frozenset[str] | tuple[Any, ...] | None"]
 Is = Callable[[Any], bool]
-Kind = Literal["address", "number", "interface", "word", "flags"]
+Kind = Literal["address", "number", "interface", "word", "flags", "day"]
 
 
 class UnknownRuleError(PlanError):
@@ -197,9 +198,10 @@ class Ruleset:
 
     def _match(self, about: Mapping[str, Any], place: tuple[str, str]) -> Test:
         getter, kind, alike = _getter(about["left"])
-        is_right, op = self._is(about["right"], kind, place), about["op"]
-        if op not in ("==", "!=", "in"):
+        op = about["op"]
+        if op not in (("<",) if kind == "day" else ("==", "!=", "in")):
             raise _unknown(about)
+        is_right = self._is(about["right"], kind, place)
 
         def holds(packet: Packet, knock: Knock) -> bool:
             value = getter(packet, knock)  # None: there is no such field, so nothing matches it
@@ -288,6 +290,11 @@ def _single(right: Any, kind: Any) -> Is:
     if kind == "interface":
         stem = right.removesuffix("*")
         return lambda value: bool(value.startswith(stem) if stem != right else value == right)
+    if kind == "day":  # whole days only, such as before "2027-04-01 00:00:00"
+        day, _space, hour = str(right).partition(" ")
+        if hour != "00:00:00":
+            raise _unknown(right)
+        return lambda value: bool(value < day)
     if kind == "word":
         if not isinstance(right, str | int):
             raise _unknown(right)
@@ -368,6 +375,7 @@ FIELDS: Mapping[tuple[str, str], tuple[Getter, Kind, bool]] = {
     ("meta", "nfproto"): (lambda p, _k: f"ipv{p.to.version}", "word", True),
     ("meta", "mark"): (lambda _p, _k: 0, "number", True),
     ("ct", "direction"): (lambda p, _k: "reply" if p.answer else "original", "word", True),
+    ("meta", "time"): (lambda p, _k: p.day, "day", True),
     ("ct", "state"): (lambda p, _k: frozenset({p.state}), "flags", True),
     ("ct", "status"): (
         lambda p, _k: frozenset(("dnat",) * p.dnat + ("snat",) * p.snat), "flags", True,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, timedelta
 from functools import cached_property
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -32,6 +33,7 @@ from kahya.topology import WAN
 TEMPLATE = Path(__file__).with_name("nftables.conf.j2")
 FAMILY = {4: "ip", 6: "ip6"}
 COMMENT_BYTES = 127  # the most that nft takes
+ENDLESS = "2200-01-01"  # the kernel counts nanoseconds, which end in 2262
 # Of its own link only: who has no other address yet, and asks for one by DHCP or who has it.
 LINK_LOCAL = tuple(map(ip_network, ("fe80::/10", "::/128", "0.0.0.0/32")))
 PRIVATE6 = ip_network("fc00::/7")
@@ -144,7 +146,7 @@ def render(gateway: Gateway) -> str:
         sets=list(_sets(cut_off)),
         examiners=dict(_by_family(cut_off.examiners)),
         chains=[chain for found in chains.values() for chain in found],
-        jumps={hook: [chain["name"] for chain in found] for hook, found in chains.items()},
+        jumps={hook: [chain["jump"] for chain in found] for hook, found in chains.items()},
         interfaces=[*gateway.variables["interfaces"], *(t["name"] for t in tunnels)],
         wan=gateway.wan,
         lines=gateway.variables["lines"],
@@ -202,10 +204,25 @@ def _chains(gateway: Gateway, hook: str) -> list[dict[str, Any]]:
         found = dict.fromkeys(line.strip() for line in body.splitlines())
         lines.setdefault(terms.owners[term], []).extend(found)
     return [
-        {"name": f"{hook}-{r.name}", "comment": _comment(r), "lines": _counted(r, lines[r.name])}
+        {
+            "name": f"{hook}-{r.name}",
+            "jump": f"{_until(r)}jump {hook}-{r.name}",
+            "comment": _comment(r),
+            "lines": _counted(r, lines[r.name]),
+        }
         for r in gateway.rules
         if r.name in lines
     ]
+
+
+def _until(rule: ResolvedRule) -> str:
+    """Return what makes a line end by itself with the last day of ``rule``, by its gateway's clock.
+
+    nft reads such a day in the gateway's time zone and gives the kernel the moment itself.
+    """
+    if not rule.until or rule.until >= ENDLESS:
+        return ""
+    return f'meta time < "{date.fromisoformat(rule.until) + timedelta(days=1)}" '
 
 
 def _comment(rule: ResolvedRule) -> str:
@@ -247,7 +264,7 @@ def _published(gateway: Gateway) -> Iterator[str]:
                     ports = f"{first}-{last}" if first != last else f"{first}"
                     to = f"{shown}:{ports}" if program.port else f"{inner}"
                     yield (
-                        f'iifname "{wan}" {family} daddr {outer} {kind} dport '
+                        f'{_until(rule)}iifname "{wan}" {family} daddr {outer} {kind} dport '
                         f"{program.port or ports} counter dnat {family} to {to}"
                         f' comment "{program.name}"'
                     )

@@ -65,7 +65,7 @@ def _travel(
         gateway, lines = to.gateway, matrix.lines(to.gateway)
         has = (name for name, addresses in lines.items() if to.address in addresses)
         enters = next(has, matrix.carrier(gateway))
-    start = Packet(source.address, to.address, knocks, enters)
+    start = Packet(source.address, to.address, knocks, enters, day=matrix.today)
     arrived: dict[Knock, Arrival] = {}
     under_way: list[tuple[Packet, str, int]] = [(start, gateway, 1)]
     while under_way:

@@ -1,7 +1,10 @@
-"""A rule too many on a real gateway is found by real packets, and named."""
+"""Real gateways: a rule too many is found by real packets; no load of the rules is noticed."""
 
 import pytest
-from admin import kahya, on
+from admin import ROOT, found, kahya, on
+from reloading import LOADS, load_alternately, talk_while
+
+from kahya.inventory import load
 
 pytestmark = pytest.mark.usefixtures("bring_up")
 GATEWAYS = ("gw-itfaiye", "gw-merkez")
@@ -19,3 +22,18 @@ def test_the_matrix_finds_a_rule_too_many():
     assert wrong.returncode == 1
     assert "kamera-itfaiye (kamera)" in wrong.stdout
     assert "smb (tcp/445)" in wrong.stdout
+
+
+def test_fifty_loads_lose_no_connection_no_packet_and_no_count():
+    town, kept = load(ROOT / "inventories/lab"), {}
+    answered, lost = talk_while(
+        lambda: kept.update(load_alternately(town, on)),
+        town,
+        lambda host: [ROOT / "scripts/lab", "exec", host],
+    )
+    print(dict(answered))
+    assert lost == []
+    assert all(answered[kind] > LOADS for kind in ("tcp", "udp", "new tcp", "new udp"))
+    for before, after in kept.values():
+        assert [rule for rule, count in after.items() if count < before.get(rule, 0)] == []
+    assert found("--system", "firewall")[0] == 0

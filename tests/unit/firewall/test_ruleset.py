@@ -10,6 +10,7 @@ from kahya.firewall.incidents import SETS
 from kahya.firewall.nftables import ruleset
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
+from deploys.firewall import ruleset as deploy
 from deploys.firewall.ruleset import MIDDLE, Ruleset, changed, parts
 
 
@@ -58,3 +59,23 @@ def test_a_bare_gateway_lacks_all_and_the_table_of_lists_is_not_ours(town, other
     rules = Ruleset().process(done.stdout.splitlines())
     assert rules["loaded"] == []
     assert len(rules["intended"]) > 100
+
+
+@pytest.mark.parametrize("step", ["_checked", "_load"])
+def test_what_nft_can_not_read_changes_nothing(town, tmp_path, monkeypatch, step):
+    """Neither when it is checked, nor when it would be loaded all the same."""
+    monkeypatch.setattr(deploy, "PATH", f"{tmp_path}/nftables.conf")
+    text = ruleset(town.hosts["gw-fen"].vars)
+    half = "delete table inet kahya\nadd table inet other\nadd chain inet kahya {\n"
+    put, command = getattr(deploy, step)(half)
+    Path(put.dest).write_text(half)
+    script = (
+        f"nft -f - <<'END'\n{text}END\nnft list ruleset >before\n( {command} ) && exit 9\n"
+        "nft list ruleset | cmp - before && ls"
+    )
+    run = ["unshare", "-rn", "bash", "-s"]
+    done = subprocess.run(
+        run, input=script, cwd=tmp_path, capture_output=True, text=True, check=True
+    )
+    assert "syntax error" in done.stderr
+    assert done.stdout == "before\n", "the file is gone"
