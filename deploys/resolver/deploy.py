@@ -25,7 +25,9 @@ missing = set(PACKAGES) - set(host.get_fact(DebPackages))
 install = apt.packages(packages=PACKAGES, update=bool(missing), no_recommends=True)
 
 known = data.get("lists") or {"folder": "", "names": {}}
-names = known["names"].keys() & {f"domains/{n}" for n in ("allow", *data.resolver["lists"])}
+names = known["names"].keys() & {
+    f"domains/{n}" for n in ("allow", "incidents", *data.resolver["lists"])
+}
 there = host.get_fact(lists.Lists, folder=zones.FOLDER)
 moved = [
     lists.present(name, **known["names"][name], store=known["folder"], folder=zones.FOLDER)
