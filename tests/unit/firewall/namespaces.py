@@ -121,7 +121,7 @@ class Namespaces:
                              f" ip link set {wire} up master {self.bridges[segment]}")  # fmt: skip
             self.on(name, f"ip link set {interface} up")
         for address in addresses:
-            self.on(name, f"ip address add {address} dev {interface}")
+            self.on(name, f"ip address replace {address} dev {interface}")
 
 
 def _ends(tunnel):

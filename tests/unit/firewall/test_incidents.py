@@ -17,7 +17,7 @@ from kahya.firewall.policy import parse
 from kahya.firewall.proof import prove
 
 CUT_OFF = {
-    "blocked": ["203.0.113.7", "203.0.113.0/29", "2001:db8:66::/48", "198.51.100.1"],
+    "blocked": ["192.0.2.7", "192.0.2.0/29", "2001:db8:66::/48", "198.51.100.1"],
     "isolated": ["10.20.2.50", "fd20:0:0:2::50"],
     "examiners": ["10.20.1.100", "fd20:0:0:1::100"],
 }
@@ -68,7 +68,7 @@ def test_what_is_cut_off_is_no_deviation(small):
     [
         (r"(hook forward .*\n)\t\tjump incidents\n", "expected dropped"),
         (r"elements = \{ 10\.20\.2\.50 \}", "10.20.2.50"),
-        (r", 203\.0\.113\.0/29", "203.0.113."),
+        (r"192\.0\.2\.0/29, ", "192.0.2."),
         (r"ip saddr != \{ 10\.20\.1\.100 \} ", "yonetim 10.20.1.100"),
         (r"2001:db8:66::/48", "2001:db8:66:"),
     ],
@@ -84,7 +84,7 @@ def test_rules_that_let_it_through_are_found(small, pattern, told):
 
 def test_no_element_contains_another():
     found = CutOff.of({"incidents": CUT_OFF}).elements("blocked")
-    assert list(map(written, found)) == ["198.51.100.1", "203.0.113.0/29", "2001:db8:66::/48"]
+    assert list(map(written, found)) == ["192.0.2.0/29", "198.51.100.1", "2001:db8:66::/48"]
 
 
 TALK = """
