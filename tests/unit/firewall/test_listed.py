@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).parents[3]))
 from deploys.firewall.listed import Listed
 
 PROGRAM = Path(__file__).parents[3] / "deploys/firewall/listed"
-MANY, MOST_SECONDS = 50_000, 5
+MANY, MOST_SECONDS = 50_000, 20
 ROOT = os.geteuid() == 0
 SMALL = "1.2.0.0/16\n1.2.3.4\n2001:db8:66::/48\n2001:db8:66::1\n"
 
