@@ -15,10 +15,8 @@ from deploys.steps import checked_file
 
 HERE = Path(__file__).parent
 PACKAGES = ["dns-root-data", "unbound"]
-PLACED = {
-    zones.PROGRAM: ("zones", "755"),
-    "/etc/systemd/system/unbound.service.d/kahya.conf": ("templates/unbound.service", "644"),
-}
+CONF = "/etc/unbound/unbound.conf.d"
+ROOT = {"user": "root", "group": "root"}
 data = host.data
 
 missing = set(PACKAGES) - set(host.get_fact(DebPackages))
@@ -35,30 +33,26 @@ moved = [
 ]
 moved += [lists.absent(name, folder=zones.FOLDER) for name in sorted(there.keys() - names)]
 
-placed = [
-    files.put(
-        src=StringIO((HERE / src).read_text(encoding="utf-8")),
-        dest=dest,
-        user="root",
-        group="root",
-        mode=mode,
+program, unit, control = (
+    files.put(src=StringIO((HERE / src).read_text("utf-8")), dest=dest, mode=mode, **ROOT)
+    for src, dest, mode in (
+        ("zones", zones.PROGRAM, "755"),
+        ("templates/unbound.service", "/etc/systemd/system/unbound.service.d/kahya.conf", "644"),
+        ("templates/remote-control.conf", f"{CONF}/remote-control.conf", "644"),
     )
-    for dest, (src, mode) in PLACED.items()
-]
+)
 conf = checked_file(
     src=StringIO(config(data.resolver, data.interfaces)),
-    dest="/etc/unbound/unbound.conf.d/kahya.conf",
+    dest=f"{CONF}/kahya.conf",
     check="unbound-checkconf {}",
 )
-changed = any_changed(conf, *placed)
-systemd.daemon_reload(_if=changed)
-systemd.service(service="unbound", restarted=True, _if=changed)
+systemd.daemon_reload(_if=unit.did_change)
+systemd.service(service="unbound", restarted=True, _if=any_changed(conf, control, unit))
 # The package starts it by itself.
 started = {"_if": install.did_change} if missing else {}
 systemd.service(service="unbound", running=True, enabled=True, **started)
 
+tell = [f"{zones.PROGRAM} sync"]
+server.shell(name="tell the resolver", commands=tell, _if=any_changed(program, *moved))
 if {n: there[n][0] for n in there} == {n: known["names"][n]["sha256"] for n in names}:
     zones.as_listed()
-else:
-    tell = [f"{zones.PROGRAM} sync"]
-    server.shell(name="tell the resolver", commands=tell, _if=any_changed(*moved))

@@ -50,7 +50,7 @@ def as_listed() -> Iterator[Any]:
         },
         back={
             "saves": (),
-            "dumps": (f"{PROGRAM} running >zones",),
-            "steps": (f"{PROGRAM} sync zones",),
+            "dumps": (f"{PROGRAM} running >zones || rm zones",),
+            "steps": (f"test ! -e zones || {PROGRAM} sync zones",),
         },
     )

@@ -19,7 +19,6 @@ set -e
 cd "$(dirname "$0")"
 shift 2; [ "$1" != -q ] || shift
 case $1 in
-status) test -e running ;;
 list_local_zones) sed 's/ /. /' running ;;
 local_zones) { cat running -; } | awk '{ z[$1] = $2 } END { for (n in z) print n, z[n] }' >new ;;
 local_zones_remove) awk 'NR == FNR { gone[$1]; next } !($1 in gone)' - running >new ;;
@@ -49,6 +48,8 @@ class Resolver:
         (folder / "domains").mkdir()
         (folder / "unbound-control").write_text(CONTROL)
         (folder / "unbound-control").chmod(0o755)
+        (folder / "systemctl").write_text(f"#!/bin/sh\ntest -e {folder}/running")
+        (folder / "systemctl").chmod(0o755)
         text = PROGRAM.read_text().replace("/var/lib/kahya/resolver", str(folder))
         (folder / "zones").write_text(text.replace("/etc/unbound", str(folder)))
 
