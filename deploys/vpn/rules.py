@@ -11,6 +11,8 @@ from pyinfra.api import FactBase, operation
 
 from deploys.steps import told
 
+CLOSED = 100
+"""So far behind the rule of a table stands the one for what found nothing in it."""
 OTHERS = "ip -$v rule show | grep -Ev '^(0|32766|32767):' | sed s,:,,"  # than the kernel's own
 DUMP = f"for v in 4 6; do {OTHERS} | sed s/^/$v\\ /; done >rules.before; true"
 STEPS = f"""\
@@ -32,9 +34,15 @@ class Rules(FactBase):
 
 @operation()
 def exactly(tables: list[int]) -> Iterator[Any]:
-    """Have what bears the number of one of ``tables`` as its mark use it, and no other rule."""
+    """Have what bears the number of one of ``tables`` as its mark use it, and no other rule.
+
+    Before the router fills the tables, only the main line's, the first, may leave by the default
+    route: a tunnel of another that once came from there would stay with it, at both of its ends.
+    """
     now = host.get_fact(Rules)
-    wanted = [f"{v} {t} from all fwmark {t:#x} lookup {t}" for v in (4, 6) for t in tables]
+    marked = [(v, t, f"from all fwmark {t:#x}") for v in (4, 6) for t in tables]
+    wanted = [f"{v} {t} {mark} lookup {t}" for v, t, mark in marked]
+    wanted += [f"{v} {t + CLOSED} {mark} unreachable" for v, t, mark in marked if t != tables[0]]
     commands = [_command("del", rule) for rule in now if rule not in wanted]
     commands += [_command("add", rule) for rule in wanted if rule not in now]
     yield from told(
