@@ -1,7 +1,6 @@
 """An address is blocked at night: by one person, in every building at once, also mid-connection."""
 
 import json
-import re
 import subprocess
 import time
 from contextlib import contextmanager
@@ -45,7 +44,7 @@ KNOCK = f"import socket; socket.create_connection(('{ATTACKER}', 443), 2)"
 @contextmanager
 def program(host, text):
     """Run a program on a host until the end of the block, once it has said its first word."""
-    words = ["scripts/lab", "exec", host, "timeout", "300", "python3", "-c", text]
+    words = ["scripts/lab", "exec", host, "timeout", "150", "python3", "-c", text]
     with subprocess.Popen(words, cwd=ROOT, stdout=subprocess.PIPE, text=True) as started:
         try:
             assert started.stdout.readline()
@@ -75,7 +74,6 @@ def town(tmp_path):
 def at_once(town, *words):
     done = kahya(*words, *AT_ONCE, cwd=town)
     assert done.returncode == 0, done.stdout + done.stderr
-    return re.findall(r"gw-\w+ firewall: (\S+ \S+)", done.stdout)
 
 
 def test_a_blocked_address_is_cut_off_everywhere_and_comes_back(town):

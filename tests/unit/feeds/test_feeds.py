@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from kahya.errors import FeedError
-from kahya.feeds.build import build, fetch
+from kahya.feeds.build import build, fetch, incidents_digests, incidents_of, renew
 from kahya.feeds.entries import network
 from kahya.feeds.store import Store
 
@@ -266,3 +266,20 @@ def test_a_mirror_that_answers_wrong_is_refused(feeds, mirror, path, words):
     assert feeds.store.source("ut1").counts["domains/adult"] == 1
     assert words in "".join(refused)
     assert bool(refused) == bool(words)
+
+
+def test_an_incident_takes_nothing_new_of_the_feeds_along(feeds):
+    feeds.usom(["a.example"])
+    first, _ = feeds.fetch()
+    feeds.usom(["a.example", "b.example"])
+    feeds.fetch()
+    feeds.settings["incidents"] = ["evil.example", "evil2.example/page"]
+    renewed = renew(first, feeds.settings, feeds.store)
+    assert {name: count for name, (_, count) in renewed.lists.items()} == {
+        "domains/incidents": 1,
+        "domains/usom": 1,
+        "urls/incidents": 1,
+    }
+    assert incidents_of(renewed.lists) == incidents_digests(feeds.settings)
+    assert renew(renewed, {**feeds.settings, "incidents": []}, feeds.store) == first
+    assert build(feeds.settings, feeds.store).lists["domains/usom"][1] == 2
