@@ -10,6 +10,9 @@ from typing import Any
 WAN = "wan"
 """The zone of the carrier's network."""
 
+IPSEC = "ipsec0"
+"""The interface on which strongSwan has what is behind the gateways of others (deploys/ipsec)."""
+
 TUNNEL_PORT = 51820
 TUNNEL_COST = 10
 
