@@ -61,15 +61,18 @@ secrets {{
 }}
 """
 SET_UP = f"""
+set -e
+[ -e /dev/net/tun ] || (mkdir -p /dev/net; mknod /dev/net/tun c 10 200)
 dpkg -i /root/ipsec/*.deb >/dev/null && rm -r /root/ipsec
-printf 'charon {{\\nplugins {{\\nkernel-libipsec {{\\nload = yes\\n}}\\n}}\\n}}\\n' >/etc/strongswan.d/lab.conf
+sed -i 's/load = no/load = yes/' /etc/strongswan.d/charon/kernel-libipsec.conf
 cat >/etc/swanctl/conf.d/town.conf <<'END'
 {THEIRS}END
 ip address replace 10.90.0.1/24 dev lo && systemctl restart strongswan
 """
 PACKAGES = "charon-systemd libcharon-extra-plugins libstrongswan-standard-plugins"
 FETCH = f"""
-apt-get update -qq && apt-get install -qqy --download-only --no-install-recommends {PACKAGES} >/dev/null
+apt-get update -qq
+apt-get install -qqy --download-only --no-install-recommends {PACKAGES} >/dev/null
 tar cf - -C /var/cache/apt/archives --wildcards --exclude=partial . && apt-get clean
 """
 BY_HAND = [  # what is done to the gateway, and what is found
