@@ -14,6 +14,9 @@ MAIN, BACKUP = "main", "backup"
 LINES = {MAIN: 5, BACKUP: 50}
 """A gateway's lines to carriers, each with its share of a tunnel's OSPF cost."""
 
+IPSEC = "ipsec0"
+"""The interface on which strongSwan has what is behind the gateways of others (deploys/ipsec)."""
+
 TUNNEL_PORT = 51820
 LINE_TABLE = 101
 """The routing table, and the mark, of the first of LINES; the next one has the next."""

@@ -7,7 +7,7 @@ from ipaddress import ip_network
 from itertools import permutations, product
 from typing import Any
 
-from kahya.firewall.networks import Networks, Places, covers
+from kahya.firewall.networks import Networks, Places, covers, segments
 from kahya.firewall.policy import (
     ANY,
     GATEWAY,
@@ -22,7 +22,7 @@ from kahya.firewall.policy import (
 from kahya.i18n import _
 from kahya.inventory_check import Problem, at, one_of
 from kahya.inventory_reader import RawHost, RawInventory
-from kahya.topology import lines_of, tunnel_port
+from kahya.topology import IPSEC, lines_of, tunnel_port
 
 LAST_PORT = 65535
 SSH = 22
@@ -38,11 +38,33 @@ def check_policy(raw: RawInventory) -> list[Problem]:
     places = Places.of({name: host.vars for name, host in raw.hosts.items()})
     desks = raw.groups.get("workstations", ())
     problems: set[Problem] = set()
+    for host in gateways:
+        problems |= set(_peers(host, gateways))
     for host in (g for g in gateways if "firewall" in g.vars):
         tunnels = list(_tunnels(gateways))
         found = set(_problems(host, places, tunnels)) or set(_locked_out(host, places, desks))
         problems |= found
     return sorted(problems)
+
+
+def _peers(host: RawHost, gateways: Sequence[RawHost]) -> Iterator[Problem]:
+    """What is behind others' gateways is nowhere else; what they may see is behind this one."""
+    every = [(g.name, network) for g in gateways for _i, _zone, network in segments(g.vars)]
+    own = [network for name, _zone, network in segments(host.vars) if name != IPSEC]
+    for index, peer in enumerate(host.vars.get("ipsec_peers", ())):
+        path: list[str | int] = ["ipsec_peers", index]
+        for number, network in enumerate(map(ip_network, peer["networks"])):
+            near = [name for name, other in every if network.overlaps(other)]
+            if len(near) > 1:  # once is itself
+                message = _("{network} is behind {gateways} already")
+                message = message.format(network=network, gateways=", ".join(sorted({*near})))
+                expected = _("a network that the town hasn't")
+                yield at(host, [*path, "networks", number], message, expected)
+        for number, network in enumerate(map(ip_network, peer["own_networks"])):
+            if not covers(own)(network):
+                message = _("{network} is not behind {gateway}")
+                message = message.format(network=network, gateway=host.name)
+                yield at(host, [*path, "own_networks", number], message, one_of(map(str, own)))
 
 
 def _problems(host: RawHost, places: Places, tunnels: Iterable[Outer]) -> Iterator[Problem]:

@@ -13,7 +13,7 @@ from ipaddress import ip_address, ip_network
 from typing import Any
 
 from kahya.firewall.incidents import CutOff
-from kahya.firewall.networks import Network, addresses_of, covers, edges
+from kahya.firewall.networks import Network, addresses_of, covers, edges, segments
 from kahya.firewall.nft_eval import Address, Knock
 from kahya.firewall.policy import (
     ANY,
@@ -122,11 +122,9 @@ class Matrix:
     def _segments(self) -> list[tuple[str, str, str, Network]]:
         """Gateway, interface, zone and network of all that lies behind gateways."""
         return [
-            (gateway, name, interface["zone"], address.network)
+            (gateway, *segment)
             for gateway, variables in self.gateways.items()
-            for name, interface in variables["interfaces"].items()
-            if interface["zone"] != WAN
-            for address in addresses_of(interface)
+            for segment in segments(variables)
         ]
 
     @cache  # noqa: B019 - a matrix lives as long as its process

@@ -17,7 +17,7 @@ from ipaddress import (
 from typing import Any
 
 from kahya.model import Town
-from kahya.topology import WAN, interfaces_of
+from kahya.topology import IPSEC, WAN, interfaces_of
 
 Network = IPv4Network | IPv6Network
 Networks = tuple[Network, ...]
@@ -53,13 +53,12 @@ class Places:
             addresses = {ip_network(variables["ansible_host"])}
             addresses |= {ip_network(a) for a in [variables.get("address6")] if a}
             for interface in variables.get("interfaces", {}).values():
-                for address in addresses_of(interface):
-                    addresses.add(ip_network(address.ip))
-                    if interface["zone"] == WAN:
-                        carrier.add(ip_network(address.ip))
-                    else:
-                        zones.setdefault(interface["zone"], set()).add(address.network)
-                        behind.setdefault(name, set()).add(address.network)
+                own_here = {ip_network(address.ip) for address in addresses_of(interface)}
+                addresses |= own_here
+                carrier |= own_here if interface["zone"] == WAN else set()
+            for _interface, zone, network in segments(variables):
+                zones.setdefault(zone, set()).add(network)
+                behind.setdefault(name, set()).add(network)
             for tunnel in variables.get("tunnels", ()):
                 addresses |= {ip_network(address.ip) for address in addresses_of(tunnel)}
             found[name] = ordered(addresses)
@@ -102,6 +101,15 @@ class Places:
 def addresses_of(interface: Mapping[str, Any]) -> list[Any]:
     """Return the addresses of an interface or tunnel, but for link-local ones; IPv4 first."""
     return [address for address in interfaces_of(interface) if not address.ip.is_link_local]
+
+
+def segments(variables: Mapping[str, Any]) -> Iterator[tuple[str, str, Network]]:
+    """Yield interface, zone and network of all that lies behind a gateway: others' as well."""
+    for name, interface in variables.get("interfaces", {}).items():
+        if interface["zone"] != WAN:
+            yield from ((name, interface["zone"], a.network) for a in addresses_of(interface))
+    for peer in variables.get("ipsec_peers", ()):
+        yield from ((IPSEC, peer["zone"], ip_network(text)) for text in peer["networks"])
 
 
 def ordered(networks: Iterable[Network]) -> Networks:

@@ -23,6 +23,7 @@ from kahya.firewall.networks import (
     Places,
     addresses_of,
     ordered,
+    segments,
     within,
     without,
 )
@@ -57,11 +58,10 @@ class Gateway:
     @cached_property
     def lans(self) -> dict[str, Networks]:
         """The networks behind each of its interfaces but those to the carrier."""
-        return {
-            name: ordered(a.network for a in addresses_of(interface))
-            for name, interface in self.variables["interfaces"].items()
-            if interface["zone"] != WAN
-        }
+        found: dict[str, list[Network]] = {}
+        for name, _zone, network in segments(self.variables):
+            found.setdefault(name, []).append(network)
+        return {name: ordered(networks) for name, networks in found.items()}
 
     @cached_property
     def behind(self) -> Networks:
@@ -147,7 +147,11 @@ def render(gateway: Gateway) -> str:
         examiners=dict(_by_family(cut_off.examiners)),
         chains=[chain for found in chains.values() for chain in found],
         jumps={hook: [chain["jump"] for chain in found] for hook, found in chains.items()},
-        interfaces=[*gateway.variables["interfaces"], *(t["name"] for t in tunnels)],
+        interfaces=list(
+            dict.fromkeys(
+                [*gateway.variables["interfaces"], *gateway.lans, *(t["name"] for t in tunnels)]
+            )
+        ),
         wan=gateway.wan,
         lines=gateway.variables["lines"],
         lans=[(n, _by_family((*nets, *LINK_LOCAL))) for n, nets in gateway.lans.items()],
@@ -156,6 +160,7 @@ def render(gateway: Gateway) -> str:
         others=_by_family(others),
         tunnels=tunnels,
         vpn=[t["name"] for t in tunnels],
+        peers=gateway.variables.get("ipsec_peers", ()),
         published=list(_published(gateway)),
         masqueraded=_by_family(n for n in gateway.behind if _hidden(n)) if leaving else [],
     )

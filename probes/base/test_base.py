@@ -74,6 +74,7 @@ def test_listening_ports(host, vars):
     """nothing listens to the network but what is declared"""
     wanted = set(vars["base_open_ports"])
     wanted |= {f"udp/{tunnel['listen_port']}" for tunnel in vars.get("tunnels", ())}
+    wanted |= {"udp/500", "udp/4500"} if vars.get("ipsec_peers") else set()
     until = time.monotonic() + PROBE_SECONDS
     while (more := _listening(host) - wanted) and time.monotonic() < until:
         time.sleep(1)

@@ -8,6 +8,7 @@ from firewall.policies import policies
 from hypothesis import Phase, given, settings
 
 from kahya.firewall.matrix import Matrix
+from kahya.firewall.networks import Places
 from kahya.firewall.nft_eval import Ruleset
 from kahya.firewall.nftables import ruleset
 from kahya.firewall.policy import parse
@@ -15,6 +16,7 @@ from kahya.firewall.proof import prove
 
 TODAY = "2026-11-27"
 GATEWAYS = ("gw-merkez", "gw-fen", "gw-itfaiye")
+IPV4 = 4
 
 
 def rendered(town, policy):
@@ -62,6 +64,28 @@ def test_a_rule_ends_by_itself(town):
     endless = {name: re.sub('meta time < "[^"]*" ', "", text) for name, text in texts.items()}
     told = {str(one).partition(" ")[0] for one in deviations(town, policy, endless, after)}
     assert told == {"ofis", "internet"}
+
+
+def test_what_is_behind_the_gateway_of_others_is_a_zone(town):
+    peer = {"name": "hastane", "address": "198.51.100.1", "zone": "hastane"}
+    peer |= {"networks": ["10.90.0.0/24"]}
+    hosts = {h.name: dict(h.vars) for h in (*town.hosts.values(), *town.outside.values())}
+    hosts["gw-merkez"]["ipsec_peers"] = [peer]
+    about = {"owner": "x", "reason": "results of the laboratory"}
+    rule = {"name": "labs", "from": ["hastane"], "to": ["db-merkez"], "services": ["web"]}
+    back = {"name": "ask", "from": ["ofis"], "to": ["hastane"], "services": ["web"]}
+    policy = {"services": {"web": {"tcp": [443]}}, "rules": [rule | about, back | about]}
+    more = {"firewall": policy, "places": Places.of(hosts).plain(), "today": TODAY}
+    texts = {name: ruleset(hosts[name] | more) for name in GATEWAYS}
+    matrix = Matrix(parse(policy), hosts, TODAY)
+    rows = {(r.source, r.to): r.services + r.partly for r in matrix.rows() if r.family == IPV4}
+    assert (rows["hastane", "ofis"], rows["ofis", "hastane"]) == (("web",), ("web",))
+    assert (rows["hastane", "dmz"], rows["internet", "hastane"]) == ((), ())
+    loaded = {name: Ruleset.of(text) for name, text in texts.items()}
+    assert list(prove(matrix, loaded)) == []
+    assert 'iifname "ipsec0" ip saddr != { 10.90.0.0/24, 0.0.0.0 }' in texts["gw-merkez"]
+    ike = 'ip saddr 198.51.100.1 udp dport { 500, 4500 } accept comment "hastane"'
+    assert [name for name, text in texts.items() if ike in text] == ["gw-merkez"]
 
 
 MUTANTS = {  # what is changed in a ruleset: a pattern, what is written instead, who is told
