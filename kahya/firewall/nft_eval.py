@@ -376,6 +376,7 @@ FIELDS: Mapping[tuple[str, str], tuple[Getter, Kind, bool]] = {
     ("meta", "mark"): (lambda _p, _k: 0, "number", True),
     ("ct", "direction"): (lambda p, _k: "reply" if p.answer else "original", "word", True),
     ("meta", "time"): (lambda p, _k: p.day, "day", True),
+    ("meta", "skuid"): (lambda _p, _k: None, "number", True),  # it comes from no process here
     ("ct", "state"): (lambda p, _k: frozenset({p.state}), "flags", True),
     ("ct", "status"): (
         lambda p, _k: frozenset(("dnat",) * p.dnat + ("snat",) * p.snat), "flags", True,

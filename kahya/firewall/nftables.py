@@ -33,6 +33,8 @@ from kahya.topology import WAN
 
 TEMPLATE = Path(__file__).with_name("nftables.conf.j2")
 FAMILY = {4: "ip", 6: "ip6"}
+PROXY_USER = 640
+"""The number of the web filter's user on every gateway, for the firewall knows it by that."""
 COMMENT_BYTES = 127  # the most that nft takes
 ENDLESS = "2200-01-01"  # the kernel counts nanoseconds, which end in 2262
 # Of its own link only: who has no other address yet, and asks for one by DHCP or who has it.
@@ -158,6 +160,9 @@ def render(gateway: Gateway) -> str:
         inside=_by_family(gateway.inside),
         town=_by_family(gateway.atlas.town),
         others=_by_family(others),
+        proxy={"user": PROXY_USER, "ports": gateway.variables["webfilter"]["ports"]}
+        if "webfilter" in gateway.variables
+        else None,
         tunnels=tunnels,
         vpn=[t["name"] for t in tunnels],
         peers=gateway.variables.get("ipsec_peers", ()),
