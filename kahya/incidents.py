@@ -31,6 +31,12 @@ class Written(NamedTuple):
     town: Town
     files: list[Path]
 
+    @property
+    def takers(self) -> list[str]:
+        """The systems of the town that cut such a thing off."""
+        kind = "host" if self.name in self.town.hosts else kind_of(self.name)[0]
+        return [s.name for s in self.town.systems if s.name in TAKERS[kind]]
+
 
 def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> Written:
     """Write that ``what`` is cut off.
@@ -67,11 +73,6 @@ def lift(directory: Path, what: str) -> Written:
         )
     del data[part][name]
     return _write(directory, name, data)
-
-
-def takers(town: Town) -> list[str]:
-    """Return the systems that cut things off in ``town``."""
-    return [system.name for system in town.systems if system.name in TAKERS.values()]
 
 
 def _read(directory: Path) -> dict[str, dict[str, Entry]]:

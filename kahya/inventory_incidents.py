@@ -20,8 +20,13 @@ from kahya.model import Incident
 
 FILE = "incidents.yml"
 PARTS = ("blocked", "isolated")
-TAKERS = {"address": "firewall", "host": "firewall", "domain": "resolver", "url": "webfilter"}
-"""The system that cuts off a kind of thing."""
+TAKERS = {
+    "address": ("firewall",),
+    "host": ("firewall",),
+    "domain": ("resolver", "webfilter"),
+    "url": ("webfilter",),
+}
+"""The systems that cut off a kind of thing; the first one has to be there."""
 SPARED = ("gateways", "switches", "workstations")
 """Groups whose hosts the town can't do without."""
 HASH = re.compile(r"[0-9a-f]{32}|[0-9a-f]{40}|[0-9a-f]{64}", re.IGNORECASE)
@@ -97,9 +102,9 @@ def _faults(kind: str, what: str, written: str, town: _Town) -> Iterator[tuple[s
         yield _("{value} names nothing that can be blocked").format(value=repr(what)), expected
     elif written != what:
         yield _("{value} is not valid").format(value=repr(what)), written
-    elif TAKERS[kind] not in town.systems:
+    elif TAKERS[kind][0] not in town.systems:
         message = _("nothing in this town takes it: there is no system {name}")
-        yield message.format(name=TAKERS[kind]), _("addresses instead")
+        yield message.format(name=TAKERS[kind][0]), _("addresses instead")
     elif kind == "host":
         yield from _host_faults(what, town.raw)
     else:

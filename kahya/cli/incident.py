@@ -80,12 +80,12 @@ def _told(args: argparse.Namespace, state: str, written: incidents.Written) -> i
     about = {"what": written.name, "state": state, "reason": args.reason}
     open_journal(town).record("incident", "", about | {"by": checkout.person(root)})
     if not args.apply:
-        systems = " ".join(f"--system {name}" for name in incidents.takers(town))
+        systems = " ".join(f"--system {name}" for name in written.takers)
         text = _("Written to {path}. Next: commit it, kahya plan {systems} --out FILE")
         console.say(text.format(path=FILE, systems=systems))
         return OK
     checkout.record(root, written.files, f"{written.name}: {state}: {args.reason}")
-    args.system = args.system or incidents.takers(town)
+    args.system = args.system or written.takers
     flow, part = open_town(args)
     plan = flow.make_plan(part)
     console.plan(plan, flow.town)

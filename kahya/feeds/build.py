@@ -16,6 +16,8 @@ from kahya.i18n import _
 
 ALLOW, BLOCK, INCIDENTS = "allow", "town", "incidents"
 """Names of the town's own lists."""
+STANDING = {f"domains/{INCIDENTS}", f"urls/{INCIDENTS}"}
+"""These are there when they are empty, too: hosts are set up for them before they are needed."""
 
 
 def fetch(
@@ -93,7 +95,7 @@ def _kept(named: Mapping[str, Entries], store: Store) -> dict[str, tuple[str, in
         f"{kind}/{name}": store.keep_list(lines)
         for name, entries in named.items()
         for kind, lines in _texts(entries)
-        if lines
+        if lines or f"{kind}/{name}" in STANDING
     }
 
 
@@ -125,8 +127,8 @@ def own_digest(settings: Mapping[str, Any]) -> str:
 
 def incidents_digests(settings: Mapping[str, Any]) -> dict[str, str]:
     """Return the digests of the lists that incidents.yml makes, by name."""
-    named = {f"{kind}/{INCIDENTS}": lines for kind, lines in _texts(_incidents(settings)) if lines}
-    return {name: sha256(text_of(lines)).hexdigest() for name, lines in named.items()}
+    named = {f"{kind}/{INCIDENTS}": lines for kind, lines in _texts(_incidents(settings))}
+    return {n: sha256(text_of(lines)).hexdigest() for n, lines in named.items() if n in STANDING}
 
 
 def incidents_of(lists: Mapping[str, tuple[str, int]]) -> dict[str, str]:
