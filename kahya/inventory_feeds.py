@@ -9,7 +9,7 @@ from typing import Any
 import yaml
 
 from kahya.errors import FeedError
-from kahya.feeds.build import ALLOW, BLOCK, incidents_digests, incidents_of, own_digest
+from kahya.feeds.build import ALLOW, BLOCK, INCIDENTS, incidents_digests, incidents_of, own_digest
 from kahya.feeds.entries import named, read
 from kahya.feeds.guard import own_entries, own_networks
 from kahya.feeds.sources import feeds
@@ -124,7 +124,7 @@ def check_resolvers(raw: RawInventory) -> list[Problem]:
         for place, name in enumerate(host.vars.get("resolver", {}).get("lists", ())):
             if name not in {BLOCK, *known}:
                 message = _("no list domains/{name} was made").format(name=name)
-                others = one_of(sorted({BLOCK, *known} - {ALLOW}))
+                others = one_of(sorted({BLOCK, *known} - {ALLOW, INCIDENTS}))
                 problems.append(at(host, ["resolver", "lists", place], message, others))
     return sorted(set(problems))
 

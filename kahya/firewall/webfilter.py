@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from kahya.feeds.build import ALLOW, BLOCK, INCIDENTS
 from kahya.firewall.check import Found, place
 from kahya.firewall.networks import Networks, Places, ordered, within
 from kahya.firewall.policy import GATEWAY, Atlas, parse
@@ -38,7 +39,8 @@ def _problems(variables: Mapping[str, Any], places: Places) -> Iterator[Found]:
     atlas = Atlas(parse(variables["firewall"]), places)
     known = [*(name for name in atlas.zones if name != GATEWAY), *atlas.policy.groups]
     lists = variables.get("lists", {}).get("names", ())
-    categories = sorted({n.partition("/")[2] for n in lists if n.startswith(KINDS)} - {"allow"})
+    made = {n.partition("/")[2] for n in lists if n.startswith(KINDS)}
+    categories = sorted({BLOCK, *made} - {ALLOW, INCIDENTS})
     seen: dict[str, Networks] = {}
     for index, group in enumerate(variables["webfilter"]["groups"]):
         name = group["name"]

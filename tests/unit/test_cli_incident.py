@@ -17,16 +17,6 @@ from kahya.model import Result
 from kahya.workflow import Workflow
 
 WHY = ("--reason", "it scans us")
-RESOLVER = """\
-  - name: resolver
-    title: {en: Resolver, tr: Çözümleyici}
-    engine: pyinfra
-    source: deploys/firewall
-    group: gateways
-    probes: probes/firewall
-    controls: [B6.8]
-    level: L2
-"""
 
 
 @pytest.fixture
@@ -82,8 +72,6 @@ def test_what_would_harm_the_town_changes_nothing(town, capsys):
 
 
 def test_a_domain_goes_out_with_the_block_lists(town, capsys):
-    with (town.folder / "systems.yml").open("a") as table:
-        table.write(RESOLVER)
     town.settings(["a.example"])
     main(["feeds", "fetch"])
     assert main(["block", "http://Evil.example/", *WHY]) == 0
@@ -91,6 +79,7 @@ def test_a_domain_goes_out_with_the_block_lists(town, capsys):
     assert {name: about["count"] for name, about in names.items()} == {
         "domains/incidents": 1,
         "domains/usom": 1,
+        "urls/incidents": 0,
     }
     (town.directory / "incidents.yml").write_text("{}\n")
     assert main(["validate"]) == 1

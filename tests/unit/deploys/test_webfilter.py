@@ -15,7 +15,7 @@ from kahya.inventory import load
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs/filter.md"
-KNOWN = {"domains/town", "domains/allow", "urls/adult"}
+KNOWN = {"domains/incidents", "urls/incidents", "domains/town", "domains/allow", "urls/adult"}
 PATH = re.compile(rf"(?:{settings.FOLDER}|{settings.LISTS})/[^'\n]+")
 
 

@@ -12,7 +12,7 @@ from threading import Thread
 import pytest
 
 from kahya.errors import FeedError
-from kahya.feeds.build import build, fetch, incidents_digests, incidents_of, renew
+from kahya.feeds.build import STANDING, build, fetch, incidents_digests, incidents_of, renew
 from kahya.feeds.entries import network
 from kahya.feeds.store import Store
 
@@ -80,7 +80,7 @@ def test_only_the_categories_that_are_asked_for_are_read(feeds):
     feeds.ut1({"adult/domains": "a.example\n", "adult/urls": "b.example/x\n",
                "games/domains": "g.example\n", "adult/usage": "black"}, ["adult"])  # fmt: skip
     snapshot, _ = feeds.fetch()
-    assert set(snapshot.lists) == {"domains/adult", "urls/adult"}
+    assert set(snapshot.lists) == {"domains/adult", "urls/adult"} | STANDING
 
 
 def test_a_category_that_is_gone_and_what_is_no_archive_are_refused(feeds):
