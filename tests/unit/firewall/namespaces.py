@@ -96,11 +96,11 @@ class Namespaces:
             self._plug(name, "eth0", segment, [f"{address}/{mine.network.prefixlen}"])
             if gateway:
                 self.on(name, f"ip route add default via {mine.ip}")
-            elif port := self._carrier(BACKUP):
-                routers = [port[way] for way in ("gateway", "gateway6") if way in port]
-                lengths = [a.network.prefixlen for a in addresses_of(port)]
-                pairs = zip(routers, lengths, strict=True)
-                self._plug(name, "eth1", BACKUP, [f"{router}/{length}" for router, length in pairs])
+        if not gateway and (port := self._carrier(BACKUP)):  # it is the router of that line
+            routers = [port[way] for way in ("gateway", "gateway6") if way in port]
+            lengths = [a.network.prefixlen for a in addresses_of(port)]
+            pairs = zip(routers, lengths, strict=True)
+            self._plug(name, "eth1", BACKUP, [f"{router}/{length}" for router, length in pairs])
 
     def _carrier(self, line=MAIN):
         ports = [p for g in self.matrix.gateways.values() for p in g["interfaces"].values()]

@@ -1,0 +1,113 @@
+"""Keys and rules of a gateway, with stand-ins for wg and ip (engines/local_runner.py)."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+from unit.engines.test_pyinfra import Place
+
+DEPLOYS = Path(__file__).parents[3] / "deploys"
+WG = "#!/bin/sh\nsed 's/^secret/public/'\n"
+IP = """#!/bin/sh
+rules=$HERE/rules$1
+case "$2 $3" in
+    "rule show") printf '0:\\tfrom all lookup local\\n'; cat $rules;;
+    "rule add") shift 4; at=$1; shift; printf '%s:\\t%s\\n' $at "$*" >>$rules;;
+    "rule del") sed -i "/^$5:/d" $rules;;
+esac
+"""
+HARMLESS = """
+from deploys.vpn import {part}
+real = {part}.told  # else a timer of this machine would be armed
+{part}.told = lambda commands, meaning, back: real(commands, {{**meaning, "risk": ()}}, back=back)
+"""
+KEYS = """
+keys.FOLDER = HERE
+keys.present({wanted!r}, {upcoming!r})
+"""
+RULES = """
+rules.exactly({tables})
+"""
+
+
+class Gateway(Place):
+    """A gateway whose keys are words: the public half of ``secret one`` is ``public one``."""
+
+    def __init__(self, folder, monkeypatch):
+        super().__init__(folder, monkeypatch)
+        shutil.copytree(DEPLOYS / "vpn", self.source.parent / "vpn")
+        shutil.copy(DEPLOYS / "steps.py", self.source.parent)
+        tools = folder / "bin"
+        tools.mkdir()
+        for name, text in (("wg", WG), ("ip", IP)):
+            (tools / name).write_text(text)
+            (tools / name).chmod(0o755)
+        for version in (4, 6):
+            (self.folder / f"rules-{version}").touch()
+        monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
+        monkeypatch.setenv("HERE", str(self.folder))
+
+    @property
+    def key(self):
+        return self.folder / "private.key"
+
+    def want(self, wanted, upcoming=""):
+        text = KEYS.format(wanted=wanted, upcoming=upcoming)
+        self.deploy(HARMLESS.format(part="keys") + text)
+        return self.plan()
+
+    def rules(self, version):
+        return (self.folder / f"rules-{version}").read_text().splitlines()
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    return Gateway(tmp_path, monkeypatch)
+
+
+def test_the_next_key_takes_the_place_of_the_present_one_and_back(place):
+    place.key.write_text("secret old\n")
+    following = place.folder / "private.key.next"
+    following.write_text("secret new\n")
+    assert place.want("public old", "public new")[0].changes == ()
+    plans = place.want("public new")
+    (change,) = plans[0].changes
+    assert change.resource.endswith("/private.key")
+    assert "-public half public old\n+public half public new" in change.diff
+    assert "secret" not in change.diff
+    (outcome,) = place.apply(plans)
+    assert outcome.status == "applied", outcome.reason
+    assert (place.key.read_text(), following.exists()) == ("secret new\n", False)
+    assert place.plan()[0].changes == ()
+    assert place.revert().status == "reverted"
+    assert (place.key.read_text(), following.read_text()) == ("secret old\n", "secret new\n")
+
+
+def test_another_key_is_drift_that_no_plan_can_mend(place):
+    place.key.write_text("secret other\n")
+    plans = place.want("public known")
+    (change,) = plans[0].changes
+    assert "-public half public other\n+public half public known" in change.diff
+    (outcome,) = place.apply(plans)
+    assert outcome.status == "failed"
+    assert "no key has the public half public known: see kahya keys" in outcome.reason
+    assert place.key.read_text() == "secret other\n"
+
+
+def test_exactly_the_rules_of_the_lines(place):
+    (place.folder / "rules-4").write_text("50:\tfrom 192.0.2.7 lookup 7\n")
+    place.deploy(HARMLESS.format(part="rules") + RULES.format(tables=[101, 102]))
+    plans = place.plan()
+    (change,) = plans[0].changes
+    assert "-4 50 from 192.0.2.7 lookup 7" in change.diff
+    (outcome,) = place.apply(plans)
+    assert outcome.status == "applied", outcome.reason
+    wanted = [f"{n}:\tfrom all fwmark {n:#x} lookup {n}" for n in (101, 102)]
+    assert place.rules(4) == place.rules(6) == wanted
+    assert place.plan()[0].changes == ()
+    place.deploy(HARMLESS.format(part="rules") + RULES.format(tables=[101]))
+    (outcome,) = place.apply(place.plan())
+    assert place.rules(4) == place.rules(6) == wanted[:1]
+    assert place.revert().status == "reverted"
+    assert place.rules(4) == place.rules(6) == wanted
