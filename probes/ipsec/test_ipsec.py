@@ -5,7 +5,8 @@ import time
 
 import pytest
 
-IKE, ESP = "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384", "ESP:AES_GCM_16-256"
+IKE = "AES_GCM_16-256/PRF_HMAC_SHA2_384/ECP_384"
+ESP = {"ESP:AES_GCM_16-256", "ESP:AES_GCM_16-256/ECP_384"}  # made with IKE's keys, and renewed
 PROBE_SECONDS = 45  # the daemon tries again after 20
 
 
@@ -28,7 +29,9 @@ def test_declared_tunnels(host, vars):
     for name, text in found.items():
         assert text.startswith("ESTABLISHED, IKEv2"), name
         assert re.search(f"^  {IKE}$", text, re.MULTILINE), text
-        assert set(re.findall(r"(\w+), TUNNEL-in-UDP, (\S+)", text)) == {("INSTALLED", ESP)}, text
+        states, ciphers = zip(*re.findall(r"(\w+), TUNNEL-in-UDP, (\S+)", text), strict=True)
+        assert "INSTALLED" in states, text
+        assert set(ciphers) <= ESP, text
 
 
 @pytest.fixture
