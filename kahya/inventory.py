@@ -11,6 +11,7 @@ from kahya.errors import InventoryError
 from kahya.feeds.store import Store
 from kahya.firewall.check import check_policy
 from kahya.firewall.networks import derive as derive_places
+from kahya.firewall.webfilter import check_webfilter
 from kahya.i18n import _
 from kahya.inventory_check import (
     Problem,
@@ -79,6 +80,7 @@ def examine(
         kept = past or store(feeds or {}, directory, _state(root, about["town"]["id"]))
         problems += resolve_lists(raw, feeds, kept) if lists else []
     problems += check_resolvers(raw) if lists and not problems else []
+    problems += check_webfilter(raw) if lists and not problems else []
     if past:
         return (None if problems else _town(directory, about, systems, raw, [])), problems
     problems += _check_approval(directory, rules, systems, raw)

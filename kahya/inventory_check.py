@@ -255,7 +255,7 @@ def _host_problems(
         expected = _("the host under one building in hosts.yml")
         yield Problem(file, line, host.name, message, expected)
     names = ["host", "network", *(["building"] if mine or not outside else [])]
-    names += ["gateway", "firewall"] if host.name in raw.groups.get("gateways", ()) else []
+    names += ["gateway", "firewall", "webfilter"] if host.name in raw.groups.get("gateways", ()) else []
     names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
@@ -269,7 +269,7 @@ def _host_problems(
 def _unknown(
     host: RawHost, specs: Mapping[str, dict[str, Any]], locate: Locate
 ) -> Iterator[Problem]:
-    parts = ("host", "network", "building", "gateway", "firewall", "switch")
+    parts = ("host", "network", "building", "gateway", "firewall", "webfilter", "switch")
     core = {k for name in parts for k in schemas()[name]["properties"]}
     known = core | {"group_names", "inventory_hostname"} | {k for s in specs.values() for k in s}
     free = ("ansible_", "vault_", *(f"{system}_" for system, spec in specs.items() if not spec))

@@ -122,7 +122,7 @@ def _members(policy: Mapping[str, Any], known: Sequence[str], places: Places) ->
                 message = _("{name} would be a member of itself").format(name=name)
                 yield path, message, _("a zone, host or network")
             else:
-                yield from _place(path, member, known, places)
+                yield from place(path, member, known, places)
 
 
 def _leads_to(groups: Mapping[str, Any], start: str, goal: str) -> bool:
@@ -138,9 +138,10 @@ def _leads_to(groups: Mapping[str, Any], start: str, goal: str) -> bool:
     return False
 
 
-def _place(
+def place(
     path: list[str | int], name: str, known: Sequence[str], places: Places
 ) -> Iterator[Found]:
+    """Yield what is wrong with ``name``, which stands at ``path``, as a place."""
     if name in known or name in places.hosts:
         return
     try:
@@ -169,7 +170,7 @@ def _rules(policy: Mapping[str, Any], known: Sequence[str], places: Places) -> I
     for index, rule in enumerate(policy["rules"]):
         for key in ("from", "to"):
             for number, name in enumerate(rule[key]):
-                yield from _place(["rules", index, key, number], name, known, places)
+                yield from place(["rules", index, key, number], name, known, places)
         for number, name in enumerate(rule["services"]):
             if name not in services:
                 yield ["rules", index, "services", number], *_no_service(name, services)

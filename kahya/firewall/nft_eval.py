@@ -361,6 +361,8 @@ FIELDS: Mapping[tuple[str, str], tuple[Getter, Kind, bool]] = {
     ("meta", "oifname"): (lambda p, _k: p.leaves, "interface", True),
     ("meta", "l4proto"): (lambda _p, k: k.protocol, "word", False),
     ("meta", "nfproto"): (lambda p, _k: f"ipv{p.to.version}", "word", True),
+    ("meta", "skuid"): (lambda _p, _k: None, "number", True),  # it comes from no process here
+    ("ct", "direction"): (lambda p, _k: "reply" if p.answer else "original", "word", True),
     ("ct", "state"): (lambda p, _k: frozenset({p.state}), "flags", True),
     ("ct", "status"): (
         lambda p, _k: frozenset(("dnat",) * p.dnat + ("snat",) * p.snat), "flags", True,

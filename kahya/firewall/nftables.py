@@ -30,6 +30,8 @@ from kahya.topology import WAN
 
 TEMPLATE = Path(__file__).with_name("nftables.conf.j2")
 FAMILY = {4: "ip", 6: "ip6"}
+PROXY_USER = 640
+"""The number of the web filter's user on every gateway, for the firewall knows it by that."""
 COMMENT_BYTES = 127  # the most that nft takes
 # Of its own link only: who has no other address yet, and asks for one by DHCP or who has it.
 LINK_LOCAL = tuple(map(ip_network, ("fe80::/10", "::/128", "0.0.0.0/32")))
@@ -146,6 +148,9 @@ def render(gateway: Gateway) -> str:
         inside=_by_family(gateway.inside),
         town=_by_family(gateway.atlas.town),
         others=_by_family(others),
+        proxy={"user": PROXY_USER, "ports": gateway.variables["webfilter"]["ports"]}
+        if "webfilter" in gateway.variables
+        else None,
         tunnels=tunnels,
         vpn=[t["name"] for t in tunnels],
         published=list(_published(gateway)),
