@@ -255,7 +255,8 @@ def _host_problems(
         expected = _("the host under one building in hosts.yml")
         yield Problem(file, line, host.name, message, expected)
     names = ["host", "network", *(["building"] if mine or not outside else [])]
-    names += ["gateway", "firewall", "webfilter"] if host.name in raw.groups.get("gateways", ()) else []
+    gateway = host.name in raw.groups.get("gateways", ())
+    names += ["gateway", "firewall", "webfilter"] if gateway else []
     names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
