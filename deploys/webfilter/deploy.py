@@ -68,6 +68,7 @@ put(settings.text("logrotate.j2", **wanted), "/etc/logrotate.d/e2guardian")
 changed = any_changed(*restarts, unit)
 systemd.daemon_reload(_if=unit.did_change)
 systemd.service(service="e2guardian", restarted=True, _if=changed)
-systemd.service(service="e2guardian", reloaded=True, _if=any_changed(*placed.values(), *moved))
 started = {"_if": install.did_change} if missing else {}
 systemd.service(service="e2guardian", running=True, enabled=True, **started)
+# After the start: who is stopped can't be told to read anew.
+systemd.service(service="e2guardian", reloaded=True, _if=any_changed(*placed.values(), *moved))
