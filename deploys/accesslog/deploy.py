@@ -26,6 +26,7 @@ server.user(  # noqa: S604 - the login shell
     user="accesslog",
     system=True,
     create_home=False,
+    ensure_home=False,
     home="/nonexistent",
     shell="/usr/sbin/nologin",
 )

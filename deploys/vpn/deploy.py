@@ -33,6 +33,7 @@ systemd.service(service="frr", running=True, enabled=True, **follows)
 systemd.service(service="frr", restarted=True, _if=daemons.did_change)
 
 # Several lines to carriers: a tunnel leaves by its own, whatever the default route.
+by_line = rules.rules_of(data.lines, data.interfaces)
 unit = files.template(
     src=str(HERE / "kahya-lines.service.j2"),
     dest="/etc/systemd/system/kahya-lines.service",
@@ -40,10 +41,11 @@ unit = files.template(
     group="root",
     mode="644",
     jinja_env_kwargs=JINJA,
+    rules=by_line,
 )
 systemd.daemon_reload(_if=unit.did_change)
 systemd.service(service="kahya-lines", running=None, enabled=True)
-rules.exactly([line["table"] for line in data.lines], name="tell lines apart")
+rules.exactly(by_line, name="tell lines apart")
 
 KEY = f"{keys.FOLDER}/{keys.NOW}"
 own, vault = data.get("vpn_public_key"), data.get("vpn_private_key")

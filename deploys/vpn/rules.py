@@ -3,7 +3,8 @@
 WireGuard marks what its tunnels send, the firewall marks answers to what came in by a line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from ipaddress import ip_interface
 from typing import Any
 
 from pyinfra import host
@@ -32,17 +33,28 @@ class Rules(FactBase):
         return [" ".join(line.split()) for line in output]
 
 
-@operation()
-def exactly(tables: list[int]) -> Iterator[Any]:
-    """Have what bears the number of one of ``tables`` as its mark use it, and no other rule.
+def rules_of(
+    lines: Sequence[Mapping[str, Any]], interfaces: Mapping[str, Mapping[str, str]]
+) -> list[str]:
+    """Return the rules of lines to carriers, the main one first: its mark has the line's table.
 
-    Before the router fills the tables, only the main line's, the first, may leave by the default
-    route: a tunnel of another that once came from there would stay with it, at both of its ends.
+    Until the router has filled the tables, only what goes from main line to main line may leave by
+    another: a tunnel that once came from another would stay with it, at both of its ends.
     """
+    main, *others = [(line["table"], f"fwmark {line['table']:#x}") for line in lines] or [None]
+    marks = [main, *others] if main else []
+    found = [f"{v} {t} from all {mark} lookup {t}" for v in (4, 6) for t, mark in marks]
+    found += [f"{v} {t + CLOSED} from all {mark} unreachable" for v in (4, 6) for t, mark in others]
+    for line in lines[1:]:
+        network = ip_interface(interfaces[line["interface"]]["address"]).network
+        found.append(f"4 {main[0] + CLOSED} from all to {network} {main[1]} unreachable")
+    return found
+
+
+@operation()
+def exactly(wanted: list[str]) -> Iterator[Any]:
+    """Have these rules, as ``rules_of`` words them, and no others."""
     now = host.get_fact(Rules)
-    marked = [(v, t, f"from all fwmark {t:#x}") for v in (4, 6) for t in tables]
-    wanted = [f"{v} {t} {mark} lookup {t}" for v, t, mark in marked]
-    wanted += [f"{v} {t + CLOSED} {mark} unreachable" for v, t, mark in marked if t != tables[0]]
     commands = [_command("del", rule) for rule in now if rule not in wanted]
     commands += [_command("add", rule) for rule in wanted if rule not in now]
     yield from told(

@@ -32,6 +32,7 @@ server.user(  # noqa: S604 - the login shell
     uid=PROXY_USER,
     system=True,
     create_home=False,
+    ensure_home=False,
     home="/nonexistent",
     shell="/usr/sbin/nologin",
 )

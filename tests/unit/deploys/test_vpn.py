@@ -27,7 +27,7 @@ keys.FOLDER = HERE
 keys.present({wanted!r}, {upcoming!r})
 """
 RULES = """
-rules.exactly({tables})
+rules.exactly(rules.rules_of({lines}, {interfaces}))
 """
 
 
@@ -96,18 +96,27 @@ def test_another_key_is_drift_that_no_plan_can_mend(place):
 
 
 def test_exactly_the_rules_of_the_lines(place):
+    lines = [{"table": 101, "interface": "wan0"}, {"table": 102, "interface": "wan1"}]
+    interfaces = {"wan0": {"address": "192.0.2.9/24"}, "wan1": {"address": "203.0.113.9/24"}}
+
+    def deploy(some):
+        text = RULES.format(lines=some, interfaces=interfaces)
+        place.deploy(HARMLESS.format(part="rules") + text)
+
     (place.folder / "rules-4").write_text("50:\tfrom 192.0.2.7 lookup 7\n")
-    place.deploy(HARMLESS.format(part="rules") + RULES.format(tables=[101, 102]))
+    deploy(lines)
     plans = place.plan()
     (change,) = plans[0].changes
     assert "-4 50 from 192.0.2.7 lookup 7" in change.diff
     (outcome,) = place.apply(plans)
     assert outcome.status == "applied", outcome.reason
     wanted = [f"{n}:\tfrom all fwmark {n:#x} lookup {n}" for n in (101, 102)]
-    assert place.rules(4) == place.rules(6) == wanted
+    wanted.append("202:\tfrom all fwmark 0x66 unreachable")
+    main = "201:\tfrom all to 203.0.113.0/24 fwmark 0x65 unreachable"
+    assert (place.rules(4), place.rules(6)) == ([*wanted, main], wanted)
     assert place.plan()[0].changes == ()
-    place.deploy(HARMLESS.format(part="rules") + RULES.format(tables=[101]))
+    deploy(lines[:1])
     (outcome,) = place.apply(place.plan())
     assert place.rules(4) == place.rules(6) == wanted[:1]
     assert place.revert().status == "reverted"
-    assert place.rules(4) == place.rules(6) == wanted
+    assert sorted(place.rules(4)) == sorted([*wanted, main])
