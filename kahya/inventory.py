@@ -10,6 +10,7 @@ from kahya import approvers
 from kahya.errors import InventoryError
 from kahya.feeds.store import Store
 from kahya.firewall.check import check_policy
+from kahya.firewall.fortigate import configuration
 from kahya.firewall.networks import derive as derive_places
 from kahya.i18n import _
 from kahya.inventory_check import (
@@ -155,6 +156,9 @@ def _town(
     derive(variables, about["town"])
     outside = {name: raw.hosts[name].vars for name in outside_names}
     derive_places(variables, outside, time.strftime("%Y-%m-%d"))
+    for about in variables.values():
+        if about.get("platform") == "fortios" and "firewall" in about:
+            about["rendered"] = configuration(about)
     made = derive_switches(variables)
     places = {v["building"]["name"]: v["building"] for v in variables.values()}
     for guest in (raw.hosts[n].vars for n in outside_names):

@@ -34,7 +34,7 @@ def to_plan(host: Host, system: System, events: Sequence[Event]) -> HostPlan:
             return HostPlan(host.name, system.name, "error", reason=reason)
     identity = "".join(event["id"].strip() for event in _of(host, events, "identity"))
     if not identity:
-        reason = "/etc/machine-id can't be read: it is not known who this is"
+        reason = "neither /etc/machine-id nor a serial number: it is not known who this is"
         return HostPlan(host.name, system.name, "error", reason=reason)
     return HostPlan(
         host.name,

@@ -149,7 +149,7 @@ def render(gateway: Gateway) -> str:
         tunnels=tunnels,
         vpn=[t["name"] for t in tunnels],
         published=list(_published(gateway)),
-        masqueraded=_by_family(n for n in gateway.behind if _hidden(n)) if leaving else [],
+        masqueraded=_by_family(n for n in gateway.behind if hidden(n)) if leaving else [],
     )
 
 
@@ -170,7 +170,7 @@ def _text(network: Network) -> str:
     return str(network.network_address if whole else network)
 
 
-def _hidden(network: Network) -> bool:
+def hidden(network: Network) -> bool:
     """Return whether the internet can't answer ``network``: IPv4 of a town, and fc00::/7."""
     return network.version == 4 or network.subnet_of(PRIVATE6)  # type: ignore[arg-type]  # noqa: PLR2004 - IPv4, else IPv6
 
@@ -193,16 +193,17 @@ def _chains(gateway: Gateway, hook: str) -> list[dict[str, Any]]:
         found = dict.fromkeys(line.strip() for line in body.splitlines())
         lines.setdefault(terms.owners[term], []).extend(found)
     return [
-        {"name": f"{hook}-{r.name}", "comment": _comment(r), "lines": _counted(r, lines[r.name])}
+        {"name": f"{hook}-{r.name}", "comment": comment(r, COMMENT_BYTES), "lines": _counted(r, lines[r.name])}
         for r in gateway.rules
         if r.name in lines
     ]
 
 
-def _comment(rule: ResolvedRule) -> str:
+def comment(rule: ResolvedRule, size: int) -> str:
+    """Return who answers for ``rule``, why, and until when, in at most ``size`` bytes."""
     until = f" (until {rule.until})" if rule.until else ""
     text = f"{rule.owner}: {rule.reason}".replace('"', "'").replace("\n", " ").replace("\\", "/")
-    room = COMMENT_BYTES - len(until.encode())
+    room = size - len(until.encode())
     return text.encode()[:room].decode(errors="ignore").strip() + until
 
 

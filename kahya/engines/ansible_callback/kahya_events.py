@@ -28,7 +28,7 @@ description: Writes one JSON object a line to the file descriptor in KAHYA_EVENT
 PATHS = ("dest", "path")  # arguments that are told even of a task whose result is hidden
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 META = "ansible.builtin.meta"  # touches no host
-IDENTITY = "identity"  # the tag of Kâhya's own task that asks who the host is
+IDENTITY = "identity"  # the tag of the task that asks who the host is, or of a role's that says it
 DEFERRED = "deferred"  # the tag of a debug task that says what cannot be predicted yet
 
 
@@ -86,7 +86,8 @@ class CallbackModule(CallbackBase):
 
     def _tell_ok(self, result: CallbackTaskResult) -> None:
         if IDENTITY in result.task.tags:
-            self._write(event="identity", host=result.host.name, id=result.result["stdout"])
+            found = result.result.get("stdout") or result.result["msg"]
+            self._write(event="identity", host=result.host.name, id=found)
         elif DEFERRED in result.task.tags:
             self._tell("deferred", result)
         elif result.is_changed() and not isinstance(result.task, Handler):
