@@ -156,9 +156,9 @@ def _town(
     derive(variables, about["town"])
     outside = {name: raw.hosts[name].vars for name in outside_names}
     derive_places(variables, outside, time.strftime("%Y-%m-%d"))
-    for about in variables.values():
-        if about.get("platform") == "fortios" and "firewall" in about:
-            about["rendered"] = configuration(about)
+    for own in variables.values():
+        if own.get("platform") == "fortios" and "firewall" in own:
+            own["rendered"] = configuration(own)
     made = derive_switches(variables)
     places = {v["building"]["name"]: v["building"] for v in variables.values()}
     for guest in (raw.hosts[n].vars for n in outside_names):

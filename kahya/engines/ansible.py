@@ -169,6 +169,8 @@ class AnsibleEngine:
             "ANSIBLE_SSH_ARGS": f"-F {self.ssh_config} {keep}",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.workdir / "cp"),
             "ANSIBLE_PIPELINING": "true",
+            # Of each run its own: the next would find that of the last while it is being closed.
+            "ANSIBLE_PERSISTENT_CONTROL_PATH_DIR": tempfile.mkdtemp(prefix="pc", dir=self.workdir),
             "ANSIBLE_LOCAL_TEMP": str(self.workdir / "tmp"),
             "KAHYA_EVENTS_FD": str(events),
         }

@@ -51,7 +51,7 @@ FAMILIES = {4: ("", ADDRESS, VIP, LOCAL), 6: ("6", ADDRESS6, VIP6, LOCAL6)}
 PLAIN = dict.fromkeys(
     ("srcaddr-negate", "dstaddr-negate", "service-negate"), "disable"
 )  # what would make an entry say something else, if somebody set it by hand
-PLAIN_POLICY = PLAIN | dict.fromkeys(
+PLAIN_POLICY: dict[str, Any] = PLAIN | dict.fromkeys(
     ("srcaddr6-negate", "dstaddr6-negate", "internet-service", "internet-service-src",
      "internet-service6", "internet-service6-src", "ippool", "nat46", "nat64"), "disable",
 ) | {"groups": [], "users": [], "fsso-groups": []}  # fmt: skip
@@ -68,9 +68,9 @@ def configuration(variables: Mapping[str, Any]) -> Tables:
 
 
 def command_line(text: str) -> Tables:
-    """Return what FortiOS' command line says: the values of each setting, by entry and table.
+    r"""Return what FortiOS' command line says: the values of each setting, by entry and table.
 
-    >>> command_line('config firewall addrgrp\\nedit A\\nset member "a" "b c"\\nnext\\nend')
+    >>> command_line('config firewall addrgrp\nedit A\nset member "a" "b c"\nnext\nend')
     {'firewall addrgrp': {'A': {'member': ['a', 'b c']}}}
     """
     found: Tables = {}
@@ -198,7 +198,7 @@ class _Configuration:
         """Add a network, or a range: a zone less some hosts would be dozens of networks."""
         make = IPv4Address if table == ADDRESS else IPv6Address
         low, high = make(first), make(last)
-        networks = list(summarize_address_range(low, high))
+        networks: list[Any] = list(summarize_address_range(low, high))
         name = f"{OURS}{networks[0] if len(networks) == 1 else f'{low}-{high}'}"
         if len(name) > NAME_LENGTH:
             name = f"{OURS}{low}+{last - first:x}"
@@ -244,10 +244,10 @@ class _Configuration:
             for outer in addresses_of(self.gateway.variables["interfaces"][wan]):
                 table = FAMILIES[outer.version][2]
                 targets = within(rule.destinations, self.gateway.behind)
-                target = next((t for t in targets if t.version == outer.version), None)
-                for kind, ports in _ports(rule.services[0]) if target else ():
-                    made = _forward(rule.published, kind, ports, outer.ip, wan, target)
-                    self.tables[table][made["name"]] = made
+                for target in (t for t in targets if t.version == outer.version):
+                    for kind, ports in _ports(rule.services[0]):
+                        made = _forward(rule.published, kind, ports, outer.ip, wan, target)
+                        self.tables[table].setdefault(made["name"], made)
 
     def _doors(self, flow: Flow, sides: Mapping[str, Any]) -> dict[str, Any]:
         """Return the forwarded ports whose hosts are a goal of ``flow``."""
@@ -282,7 +282,9 @@ def _written(rule: ResolvedRule, flow: Flow) -> Tables:
 def _guard(why: str) -> ResolvedRule:
     """Return a rule of Kâhya's own that denies everything."""
     name = why.replace(" ", "-")
-    return ResolvedRule(name, (), (), (Service(ANY),), "deny", "", False, "Kâhya", why)
+    return ResolvedRule(
+        name, (), (), (Service(ANY),), "deny", "", log=False, owner="Kâhya", reason=why
+    )
 
 
 def _names(*names: str) -> list[dict[str, str]]:
@@ -308,7 +310,9 @@ def _ports(service: Service) -> Iterator[tuple[str, Ports]]:
     yield from (("udp", ports) for ports in service.udp)
 
 
-def _forward(program: Published, kind: str, ports: Ports, outer: Any, wan: str, host: Network) -> dict[str, Any]:
+def _forward(
+    program: Published, kind: str, ports: Ports, outer: Any, wan: str, host: Network
+) -> dict[str, Any]:
     """Return the forwarding of ``ports`` of the address ``outer`` to ``host``."""
     run = "-".join(map(str, dict.fromkeys(ports)))
     inner = str(host.network_address)

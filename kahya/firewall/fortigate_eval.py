@@ -29,7 +29,6 @@ from kahya.firewall.fortigate import (
     TABLES,
     VIP,
     VIP6,
-    Tables,
 )
 from kahya.firewall.nft_eval import Knock, Knocks, Packet, UnknownRuleError
 from kahya.firewall.policy import ANY
@@ -73,7 +72,9 @@ class Configuration:
         if hook == "prerouting":
             return list(self._translated(packet))
         if hook == "input":
-            return list(self._decided(packet, self._local[packet.to.version], "intf", open_end=True))
+            return list(
+                self._decided(packet, self._local[packet.to.version], "intf", open_end=True)
+            )
         return list(self._decided(packet, self._policies, "srcintf"))
 
     def _decided(

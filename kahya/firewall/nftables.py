@@ -193,7 +193,11 @@ def _chains(gateway: Gateway, hook: str) -> list[dict[str, Any]]:
         found = dict.fromkeys(line.strip() for line in body.splitlines())
         lines.setdefault(terms.owners[term], []).extend(found)
     return [
-        {"name": f"{hook}-{r.name}", "comment": comment(r, COMMENT_BYTES), "lines": _counted(r, lines[r.name])}
+        {
+            "name": f"{hook}-{r.name}",
+            "comment": comment(r, COMMENT_BYTES),
+            "lines": _counted(r, lines[r.name]),
+        }
         for r in gateway.rules
         if r.name in lines
     ]

@@ -120,7 +120,9 @@ class RefusedError(Exception):
 class FortiGate:
     """The device. ``vdoms`` of it each have their own tables; the interfaces are of all."""
 
-    def __init__(self, folder: Path, interfaces: list[str], vdoms: tuple[str, ...] = ("root",)) -> None:
+    def __init__(
+        self, folder: Path, interfaces: list[str], vdoms: tuple[str, ...] = ("root",)
+    ) -> None:
         self.folder, self.lock, self.faults = folder, RLock(), list[tuple[str, str, int, int]]()
         self.token, self.read_only = "", False
         folder.mkdir(parents=True, exist_ok=True)
@@ -145,9 +147,13 @@ class FortiGate:
                 return 401, {}
             words = [unquote(word) for word in parts.path.strip("/").split("/")]
             if words[:3] == ["api", "v2", "monitor"]:
-                found = {"results": {"hostname": "gw-merkez"}} if words[3:] == ["system", "status"] else {}
+                found = (
+                    {"results": {"hostname": "gw-merkez"}}
+                    if words[3:] == ["system", "status"]
+                    else {}
+                )
                 return (200 if found else 404), self._about(method, words, "success", 200) | found
-            if words[:3] != ["api", "v2", "cmdb"] or len(words) < 5:  # noqa: PLR2004
+            if words[:3] != ["api", "v2", "cmdb"] or len(words) < 5:
                 return 404, {}
             try:
                 body = json.loads(data) if data else {}
@@ -252,7 +258,7 @@ def server(device: FortiGate, address: str = "127.0.0.1", port: int = 0) -> Thre
     """Return its HTTPS server; ``serve_forever`` runs it."""
 
     class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+        protocol_version, timeout = "HTTP/1.1", 60
 
         def _do(self) -> None:
             data = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -273,6 +279,6 @@ def server(device: FortiGate, address: str = "127.0.0.1", port: int = 0) -> Thre
     made = ThreadingHTTPServer((address, port), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate(device.folder, address))
-    made.socket = context.wrap_socket(made.socket, server_side=True)
+    # Greeted by the thread of each connection: who says nothing holds nobody up.
+    made.socket = context.wrap_socket(made.socket, server_side=True, do_handshake_on_connect=False)
     return made
-

@@ -41,7 +41,7 @@ def steps(wanted: Mapping[str, Mapping[str, Entry]], read: Sequence[Entry]) -> l
     tables = [table for table in KINDS if table in wanted]
     gone = {table: list(_removed(table, wanted[table], now[table])) for table in tables}
     sets = [step for table in tables for step in _set(table, wanted[table], now[table])]
-    moves = [step for t in POLICIES for step in _moved(t, list(wanted[t]), now[t], wanted[t])]
+    moves = [step for t in POLICIES for step in _moved(t, wanted[t], now[t])]
     first = [step for table in POLICIES for step in gone[table]]
     last = [step for table in (*FORWARDS, *OBJECTS) for step in gone[table]]
     return [*sets, *first, *moves, *last]
@@ -77,24 +77,21 @@ def _removed(
 
 
 def _moved(
-    table: str, order: list[str], now: Mapping[str, Entry], wanted: Mapping[str, Entry]
+    table: str, wanted: Mapping[str, Entry], now: Mapping[str, Entry]
 ) -> Iterator[dict[str, Any]]:
-    """Yield which policies go after which: new ones stand at the end, others may have been moved."""
-    there = [key for key in now if key in wanted]
-    there += [key for key in order if key not in now]
+    """Yield which policies go after which others: new ones stand at the end until then."""
+    order, new = list(wanted), [key for key in wanted if key not in now]
+    there = [key for key in now if key in wanted] + new
+    labels = {key: _label(table, entry) for key, entry in wanted.items()}
     blocks = SequenceMatcher(None, there, order, autojunk=False).get_matching_blocks()
     stay = {key for block in blocks for key in there[block.a : block.a + block.size]}
     for index, key in enumerate(order):
-        if key in stay:
-            continue
-        side, other = ("after", order[index - 1]) if index else ("before", there[0])
-        before = {"after": there[there.index(key) - 1] if there.index(key) else "nothing"}
-        shown = (
-            {"after": _label(table, wanted[k]) if k in wanted else k for k in (ends["after"],)}
-            for ends in (before, {"after": order[index - 1] if index else "nothing"})
-        )
-        step = _step(table, "present", wanted[key], *shown)
-        yield step | {"label": f"place of {step['label']}", "move": {"side": side, "other": other}}
+        if key not in stay:
+            side, other = ("after", order[index - 1]) if index else ("before", there[0])
+            place = there.index(key)
+            before = {"after": labels[there[place - 1]] if place else "nothing"}
+            step = _step(table, "present", wanted[key], before, {side: labels[other]})
+            yield step | {"label": f"place of {step['label']}", "move": [side, other]}
 
 
 def _step(table: str, state: str, entry: Entry, before: Entry, after: Entry) -> dict[str, Any]:

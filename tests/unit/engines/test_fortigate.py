@@ -1,21 +1,14 @@
 """A FortiGate through the Ansible engine: the collection's own modules against a stand-in."""
 
-import re
 import shutil
 from pathlib import Path
 from threading import Thread
 
-import pytest
 import yaml
 from devices.fortios import FortiGate, server
 
 from kahya.engines.ansible import AnsibleEngine
 from kahya.engines.base import Mandate, Task
-from kahya.firewall.fortigate import LOCAL, POLICY
-from kahya.firewall.fortigate_eval import Configuration
-from kahya.firewall.matrix import Matrix
-from kahya.firewall.policy import policy_of
-from kahya.firewall.proof import prove
 from kahya.inventory import load
 
 ROOT = Path(__file__).parents[3]

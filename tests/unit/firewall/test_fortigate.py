@@ -68,7 +68,9 @@ def test_every_entry_is_one_that_fortios_takes(hosts, policy):
                 assert len(entry.get("name", "")) <= 35
                 assert len(entry["comments"].encode()) <= 1023
                 assert not set('"\n\\') & set(entry["comments"])
-                for side in (key for key in entry if "addr" in key and isinstance(entry[key], list)):
+                for side in (
+                    key for key in entry if "addr" in key and isinstance(entry[key], list)
+                ):
                     six = "6" if side.endswith("6") or table == LOCAL6 else ""
                     known = names[f"firewall/address{six}"] | names[f"firewall/vip{six}"]
                     assert {one["name"] for one in entry[side]} <= known
@@ -100,13 +102,15 @@ def test_a_town_with_a_fortigate_is_as_its_policy_says(small, tables):
 
 
 def by_name(tables, table, name):
-    return next(e for e in tables[table].values() if (e.get("name") or e["comments"])[: len(name)] == name)
+    return next(
+        e for e in tables[table].values() if (e.get("name") or e["comments"])[: len(name)] == name
+    )
 
 
 def everybody(tables):
     policy = {**by_name(tables, POLICY, "web-for-all/1"), "policyid": 7, "name": "temp"}
-    everywhere = dict.fromkeys(("srcintf", "dstintf"), [{"name": "any"}])
-    ends = dict.fromkeys(("srcaddr", "dstaddr", "srcaddr6", "dstaddr6"), [{"name": "all"}])
+    everywhere = {key: [{"name": "any"}] for key in ("srcintf", "dstintf")}
+    ends = {key: [{"name": "all"}] for key in ("srcaddr", "dstaddr", "srcaddr6", "dstaddr6")}
     return policy | everywhere | ends | {"service": [{"name": "ALL"}]}
 
 
@@ -124,7 +128,9 @@ MUTANTS = {  # what is changed, and who is told
         lambda t: t[ADDRESS]["kahya:10.20.1.100/32"].update(subnet="10.20.1.100 255.255.255.254"),
         r"ofis 10.20.1.101",
     ),
-    "a port more": (lambda t: t[SERVICE]["kahya:tcp/80"].update({"tcp-portrange": "80-81"}), "tcp/81"),
+    "a port more": (
+        lambda t: t[SERVICE]["kahya:tcp/80"].update({"tcp-portrange": "80-81"}), "tcp/81",
+    ),
     "ports that end early": (
         lambda t: t[SERVICE]["kahya:tcp/50000-50100"].update({"tcp-portrange": "50000-50099"}),
         "tcp/50100",
@@ -149,7 +155,8 @@ MUTANTS = {  # what is changed, and who is told
         lambda t: by_name(t, LOCAL6, "no-rule/1").update(action="accept"), "→ gateway.*IPv6",
     ),
     "a last day that is over": (
-        lambda t: t[SCHEDULE]["kahya:until 2099-05-31"].update(end="23:59 2026/11/26"), "→ dmz.*passive-ftp",
+        lambda t: t[SCHEDULE]["kahya:until 2099-05-31"].update(end="23:59 2026/11/26"),
+        "→ dmz.*passive-ftp",
     ),
 }  # fmt: skip
 
@@ -164,7 +171,9 @@ def test_a_configuration_that_deviates_is_found(small, tables, name):
 
 
 UNKNOWN = {
-    "a negated address": lambda t: by_name(t, POLICY, "ping/1").update({"dstaddr-negate": "enable"}),
+    "a negated address": lambda t: by_name(t, POLICY, "ping/1").update(
+        {"dstaddr-negate": "enable"}
+    ),
     "a user group": lambda t: by_name(t, POLICY, "ping/1").update(groups=[{"name": "it"}]),
     "a name of nothing": lambda t: t[ADDRESS].pop("kahya:10.20.1.100/32"),
     "a kind of address": lambda t: t[ADDRESS]["kahya:10.20.1.100/32"].update(type="fqdn"),
@@ -182,7 +191,7 @@ def test_what_is_not_understood_is_never_a_pass(small, tables, name):
 
 
 def test_what_others_send_under_the_towns_addresses_is_dropped(tables):
-    """The carrier's side has the default route, so a FortiGate alone would take them for genuine."""
+    """The default route leads to the carrier, so a FortiGate alone would take them for genuine."""
     policies = list(tables[POLICY].values())
     assert [p["name"] for p in policies[:2]] == ["spoofed/1", "would-leave-in-the-open/1"]
     assert {p["action"] for p in policies[:2]} == {"deny"}
