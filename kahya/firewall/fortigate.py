@@ -133,7 +133,10 @@ class _Configuration:
         }
         if allow and flow.source_interface:  # outside, inner addresses mean nothing
             sides |= self._doors(flow, sides)
-        if not any(sides[f"srcaddr{six}"] and sides[f"dstaddr{six}"] for six in ("", "6")):
+        for source, goal in (("srcaddr", "dstaddr"), ("srcaddr6", "dstaddr6")):
+            if not (sides[source] and sides[goal]):
+                sides |= {source: [], goal: []}
+        if not any(sides.values()):
             return
         name = self._name(POLICY, rule.name)
         outward = flow.destination_interface in self.gateway.wan

@@ -114,7 +114,9 @@ def test_what_is_changed_by_hand_is_told_and_mended_and_nothing_else(bench):
     hole = {**bench.row(POLICY, "web-for-all/1"), "policyid": 7, "name": "temp"}
     bench.tables[POLICY].insert(0, hole)
     bench.row(POLICY, "ping/1")["status"] = "disable"
-    bench.tables[POLICY].append(bench.tables[POLICY].pop(4))  # a deny, after what it denies
+    late = bench.row(POLICY, "guests-stay-out/1")
+    bench.tables[POLICY].remove(late)
+    bench.tables[POLICY].append(late)
     bench.row(ADDRESS, "kahya:127.20.1.100/32")["subnet"] = "127.20.1.100 255.255.255.254"
     assert bench.deviations()
     plan = bench.plan()
