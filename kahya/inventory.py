@@ -11,6 +11,7 @@ from kahya import approvers
 from kahya.errors import InventoryError
 from kahya.feeds.store import Store
 from kahya.firewall.check import check_policy
+from kahya.firewall.fortigate import configuration
 from kahya.firewall.networks import derive as derive_places
 from kahya.firewall.webfilter import check_webfilter
 from kahya.i18n import _
@@ -181,6 +182,9 @@ def _town(
     outside = {name: raw.hosts[name].vars for name in outside_names}
     derive_places(variables, outside, time.strftime("%Y-%m-%d"))
     derive_incidents(variables, outside, incidents)
+    for own in variables.values():
+        if own.get("platform") == "fortios" and "firewall" in own:
+            own["rendered"] = configuration(own)
     made = derive_switches(variables)
     places = {v["building"]["name"]: v["building"] for v in variables.values()}
     for guest in (raw.hosts[n].vars for n in outside_names):

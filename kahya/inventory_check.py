@@ -261,10 +261,15 @@ def _host_problems(
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
     for name, options in specs.items():
-        if any(s["name"] == name and s["group"] in host.groups for s in systems) and options:
+        if options and any(s["name"] == name and _covers(s, host) for s in systems):
             own = {k: v for k, v in host.vars.items() if k in options}
             yield from _violations(own, json_schema(options), locate, host.name)
     yield from _unknown(host, specs, locate)
+
+
+def _covers(system: Mapping[str, Any], host: RawHost) -> bool:
+    platform = system.get("platform", host.vars.get("platform"))
+    return system["group"] in host.groups and platform == host.vars.get("platform")
 
 
 def _unknown(

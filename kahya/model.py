@@ -81,6 +81,11 @@ class System:
     probes: str
     controls: tuple[str, ...]
     level: Level
+    platform: str = ""
+
+    def covers(self, host: Host) -> bool:
+        """Return whether it is for ``host``: of its group and, if it names one, its platform."""
+        return self.group in host.groups and self.platform in ("", host.vars.get("platform"))
 
 
 class Waivable(Protocol):
@@ -162,7 +167,7 @@ class Town:
 
     def hosts_of(self, system: System) -> tuple[Host, ...]:
         """Return the hosts that ``system`` is for, in inventory order."""
-        return tuple(h for h in self.hosts.values() if system.group in h.groups)
+        return tuple(h for h in self.hosts.values() if system.covers(h))
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def scope(town: Town, limit: str = "", systems: Sequence[str] = ()) -> Scope:
         tuple(h for h in town.hosts if not limit or h in chosen),
         tuple(s for s in town.systems if not systems or s.name in systems),
     )
-    if not any(system.group in town.hosts[h].groups for system in part.systems for h in part.hosts):
+    if not any(system.covers(town.hosts[h]) for system in part.systems for h in part.hosts):
         raise InventoryError(
             _("none of these systems is on any of these hosts"),
             _("kahya systems tells what is kept in order where."),

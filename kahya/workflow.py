@@ -160,7 +160,7 @@ class Workflow:
             raise lock.refuse()  # now, not after the first plan
         known, routed = story.machines(self.journal), False
         for system in part.systems:
-            hosts = tuple(n for n in part.hosts if system.group in self.town.hosts[n].groups)
+            hosts = tuple(n for n in part.hosts if system.covers(self.town.hosts[n]))
             if not hosts:
                 continue
             say("system", system)

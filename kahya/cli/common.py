@@ -73,7 +73,7 @@ def finish_plan(plan: Plan, town: Town, args: argparse.Namespace) -> int:
     if args.out:
         store.write(plan, args.out)
     show_plan(plan, town, args)
-    if any(change.system == review.SYSTEM for change in plan.changes):
+    if any(change.system in review.SYSTEMS for change in plan.changes):
         console.remarks([r for r in review.remarks(town) if r.level == "warning"])
     refused = policy.refusals(plan, town)
     console.refusals(refused)

@@ -32,6 +32,7 @@ IDENTIFY = {
     "ansible.builtin.raw": "cat /etc/machine-id",  # without Python on the host: 0.1 s and less
     "changed_when": False,
     "check_mode": False,
+    "when": "ansible_connection | default('ssh') != 'ansible.netcommon.httpapi'",
     "tags": ["identity"],
 }
 LAST_LINES = 5  # of Ansible's own complaint, when it can't run at all
@@ -105,7 +106,7 @@ class AnsibleEngine:
         root = next(p for p in inventory.parents if (p / system.source).is_dir())
         command = [sys.executable, "-m", "ansible", "playbook", "--diff", *modes]
         command += ["--inventory", str(inventory), "--limit", ",".join(h.name for h in hosts)]
-        command += [str(self._playbook(system))]
+        command += [str(self._playbook(system, hosts))]
         reader, writer = os.pipe()
         with tempfile.TemporaryFile(dir=self.workdir) as complaint, os.fdopen(reader) as pipe:
             with running(
@@ -130,8 +131,16 @@ class AnsibleEngine:
                 "Correct the role or the inventory as it says.",
             )
 
-    def _playbook(self, system: System) -> Path:
-        """Write the play of one role, which logs in by Kâhya's ssh_config and not the inventory."""
+    def _playbook(self, system: System, hosts: Sequence[Host]) -> Path:
+        """Write the play of one role, which logs in by Kâhya's ssh_config and not the inventory.
+
+        ``kahya_rendered`` is what Kâhya itself made of the inventory for a host. It is read from
+        a file, for Ansible would take braces in a play's variables for templates.
+        """
+        made = {host.name: host.vars.get("rendered", {}) for host in hosts}
+        rendered = self.workdir / f"rendered-{system.name}.json"
+        rendered.write_text(json.dumps(made), encoding="utf-8")
+        read = f"lookup('ansible.builtin.file', '{rendered}') | from_json"
         play = {
             "hosts": "all",
             "gather_facts": False,
@@ -140,6 +149,7 @@ class AnsibleEngine:
                 "ansible_ssh_host": "{{ inventory_hostname }}",
                 "ansible_ssh_common_args": "",
                 "kahya_in_rounds": True,
+                "kahya_rendered": f"{{{{ ({read})[inventory_hostname] }}}}",
             },
             "roles": [Path(system.source).name],
         }
@@ -159,6 +169,8 @@ class AnsibleEngine:
             "ANSIBLE_SSH_ARGS": f"-F {self.ssh_config} {keep}",
             "ANSIBLE_SSH_CONTROL_PATH_DIR": str(self.workdir / "cp"),
             "ANSIBLE_PIPELINING": "true",
+            # Of each run its own: the next would find that of the last while it is being closed.
+            "ANSIBLE_PERSISTENT_CONTROL_PATH_DIR": tempfile.mkdtemp(prefix="pc", dir=self.workdir),
             "ANSIBLE_LOCAL_TEMP": str(self.workdir / "tmp"),
             "KAHYA_EVENTS_FD": str(events),
         }

@@ -34,7 +34,7 @@ def to_plan(host: Host, system: System, events: Sequence[Event]) -> HostPlan:
             return HostPlan(host.name, system.name, "error", reason=reason)
     identity = "".join(event["id"].strip() for event in _of(host, events, "identity"))
     if not identity:
-        reason = "/etc/machine-id can't be read: it is not known who this is"
+        reason = "neither /etc/machine-id nor a serial number: it is not known who this is"
         return HostPlan(host.name, system.name, "error", reason=reason)
     return HostPlan(
         host.name,
@@ -130,7 +130,7 @@ def _effect(event: Event) -> Any:
 def _states(part: dict[str, Any]) -> dict[str, str]:
     """Return digests of what was and what will be."""
     known = {k: v for k, v in part.items() if k not in HEADINGS}
-    if isinstance(part.get("before"), dict) and _is_new(part):
+    if isinstance(part.get("before"), dict) and "state" in part["before"] and _is_new(part):
         # Only for real does Ansible tell the mode that a new file had for a moment.
         known |= {side: {"state": part[side]["state"]} for side in ("before", "after")}
     return {k: digest(_plain(v)) for k, v in known.items()}

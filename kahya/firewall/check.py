@@ -41,7 +41,7 @@ def check_policy(raw: RawInventory) -> list[Problem]:
     for host in gateways:
         problems |= set(_peers(host, gateways))
     for host in (g for g in gateways if "firewall" in g.vars):
-        tunnels = list(_tunnels(gateways))
+        tunnels = list(_tunnels([g for g in gateways if "vpn_public_key" in g.vars]))
         found = set(_problems(host, places, tunnels)) or set(_locked_out(host, places, desks))
         problems |= found
     return sorted(problems)

@@ -270,7 +270,7 @@ class Matrix:
 
     @cache  # noqa: B019 - a matrix lives as long as its process
     def _routed(self, spot: Spot) -> bool:
-        """Return whether the other buildings know the way to it (vpn_zones)."""
+        """Return whether the other buildings know the way to it (vpn_zones), by tunnels."""
         about = self.gateways[spot.gateway]
         near = (
             interface["zone"]
@@ -278,7 +278,7 @@ class Matrix:
             if any(spot.address in address.network for address in addresses_of(interface))
         )
         zone = next(near, "")
-        return zone in about.get("vpn_zones", [zone])
+        return bool(about.get("tunnels")) and zone in about.get("vpn_zones", [zone])
 
     @cached_property
     def outer(self) -> frozenset[Address]:

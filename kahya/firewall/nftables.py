@@ -167,7 +167,7 @@ def render(gateway: Gateway) -> str:
         vpn=[t["name"] for t in tunnels],
         peers=gateway.variables.get("ipsec_peers", ()),
         published=list(_published(gateway)),
-        masqueraded=_by_family(n for n in gateway.behind if _hidden(n)) if leaving else [],
+        masqueraded=_by_family(n for n in gateway.behind if hidden(n)) if leaving else [],
     )
 
 
@@ -191,7 +191,7 @@ def _sets(cut_off: CutOff) -> Iterator[tuple[str, str, list[str]]]:
             yield f"{name}{version}", f"ipv{version}_addr", found.get(family, [])
 
 
-def _hidden(network: Network) -> bool:
+def hidden(network: Network) -> bool:
     """Return whether the internet can't answer ``network``: IPv4 of a town, and fc00::/7."""
     return network.version == 4 or network.subnet_of(PRIVATE6)  # type: ignore[arg-type]  # noqa: PLR2004 - IPv4, else IPv6
 
@@ -217,7 +217,7 @@ def _chains(gateway: Gateway, hook: str) -> list[dict[str, Any]]:
         {
             "name": f"{hook}-{r.name}",
             "jump": f"{_until(r)}jump {hook}-{r.name}",
-            "comment": _comment(r),
+            "comment": comment(r, COMMENT_BYTES),
             "lines": _counted(r, lines[r.name]),
         }
         for r in gateway.rules
@@ -235,10 +235,11 @@ def _until(rule: ResolvedRule) -> str:
     return f'meta time < "{date.fromisoformat(rule.until) + timedelta(days=1)}" '
 
 
-def _comment(rule: ResolvedRule) -> str:
+def comment(rule: ResolvedRule, size: int) -> str:
+    """Return who answers for ``rule``, why, and until when, in at most ``size`` bytes."""
     until = f" (until {rule.until})" if rule.until else ""
     text = f"{rule.owner}: {rule.reason}".replace('"', "'").replace("\n", " ").replace("\\", "/")
-    room = COMMENT_BYTES - len(until.encode())
+    room = size - len(until.encode())
     return text.encode()[:room].decode(errors="ignore").strip() + until
 
 

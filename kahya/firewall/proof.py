@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from kahya.firewall.matrix import Arrival, Flow, Matrix, Spot
-from kahya.firewall.nft_eval import Knock, Packet, Ruleset
+from kahya.firewall.nft_eval import Knock, Packet
 from kahya.firewall.policy import INTERNET
 from kahya.i18n import _
 
 MOST_GATEWAYS = 8  # on one way: more means that it goes round in circles
+
+
+class Rules(Protocol):
+    """What a gateway does with packets, whatever its platform."""
+
+    def run(self, hook: str, packet: Packet) -> list[Packet]:
+        """Return what leaves ``hook``, by nftables' names: nothing, or ``packet`` in parts."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +53,7 @@ class Deviation:
         )
 
 
-def prove(matrix: Matrix, rulesets: Mapping[str, Ruleset]) -> Iterator[Deviation]:
+def prove(matrix: Matrix, rulesets: Mapping[str, Rules]) -> Iterator[Deviation]:
     """Return every connection that ``rulesets``, by gateway, treat otherwise than the policy."""
     for source, to in matrix.pairs():
         expected = matrix.verdicts(source, to)
@@ -57,7 +66,7 @@ def prove(matrix: Matrix, rulesets: Mapping[str, Ruleset]) -> Iterator[Deviation
 
 def _travel(
     source: Spot, to: Spot, knocks: frozenset[Knock], matrix: Matrix,
-    rulesets: Mapping[str, Ruleset],
+    rulesets: Mapping[str, Rules],
 ) -> dict[Knock, Arrival]:  # fmt: skip
     """Return where first packets arrive whose answers come back, by what was tried."""
     gateway, enters = source.gateway, source.interface
@@ -81,7 +90,7 @@ def _travel(
     return arrived
 
 
-def _pass(packet: Packet, gateway: str, matrix: Matrix, rules: Ruleset) -> Iterator[Packet]:
+def _pass(packet: Packet, gateway: str, matrix: Matrix, rules: Rules) -> Iterator[Packet]:
     """Send a packet through one gateway, and the answer back, by the way that it came."""
     lines = matrix.lines(gateway)  # an answer leaves by the line that it is asked for by
     back = matrix.route(gateway, packet.source)

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date
+from functools import partial
 from typing import Any
 
-from kahya.firewall import lint, nftables
+from kahya.firewall import fortigate_eval, lint, nftables
 from kahya.firewall.matrix import Matrix
 from kahya.firewall.nft_eval import Ruleset
 from kahya.firewall.policy import policy_of
-from kahya.firewall.proof import Deviation, prove
+from kahya.firewall.proof import Deviation, Rules, prove
 from kahya.i18n import _
 from kahya.model import Town
 
-SYSTEM = "firewall"
+SYSTEMS = ("firewall", "fortigate")
 SHOWN = 20  # deviations in a message: one wrong rule has many
 _proved: list[tuple[Any, tuple[Deviation, ...]]] = []
 """What was asked last, and the answer: one plan is judged several times on its way."""
@@ -36,8 +38,13 @@ def remarks(town: Town) -> list[lint.Remark]:
 
 def rulesets(town: Town) -> dict[str, str]:
     """Return what each gateway would load, by its name."""
-    gateways = (host for host in town.hosts.values() if "firewall" in host.vars)
-    return {host.name: nftables.ruleset(host.vars) for host in gateways}
+    gateways = {h.name: h.vars for h in town.hosts.values() if "firewall" in h.vars}
+    return {
+        name: json.dumps(about["rendered"], indent=1, ensure_ascii=False)
+        if "rendered" in about
+        else nftables.ruleset(about)
+        for name, about in gateways.items()
+    }
 
 
 def deviations(town: Town, texts: Mapping[str, str]) -> list[Deviation]:
@@ -52,9 +59,17 @@ def deviations(town: Town, texts: Mapping[str, str]) -> list[Deviation]:
     asked = (dict(texts), matrix.policy, matrix.hosts, matrix.today)
     if not _proved or _proved[-1][0] != asked:
         with ThreadPoolExecutor(len(texts) or 1) as pool:
-            loaded = dict(zip(texts, pool.map(Ruleset.of, texts.values()), strict=True))
+            read = partial(_read, town)
+            loaded = dict(zip(texts, pool.map(read, texts, texts.values()), strict=True))
         _proved[:] = [(asked, tuple(prove(matrix, loaded)))]
     return list(_proved[-1][1])
+
+
+def _read(town: Town, gateway: str, text: str) -> Rules:
+    """Return what a gateway would do with ``text``."""
+    if "rendered" in town.hosts[gateway].vars:
+        return fortigate_eval.Configuration.of(text, _today(town))
+    return Ruleset.of(text)
 
 
 def refusals(town: Town) -> list[str]:

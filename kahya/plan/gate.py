@@ -111,7 +111,7 @@ def _altered(plan: Plan, town: Town) -> Iterator[str]:
     systems = {system.name: system for system in town.systems}
     for item in plan.host_plans:
         host, system = town.hosts.get(item.host), systems.get(item.system)
-        if host is None or system is None or system.group not in host.groups:
+        if host is None or system is None or not system.covers(host):
             what = f"{item.host} {item.system}"
             yield _("the town has no {what}: ").format(what=what) + again
         elif any(c.building != host.building or c.engine != system.engine for c in item.changes):

@@ -73,7 +73,7 @@ def demands(plan: Plan, town: Town, *, emergency: bool = False) -> list[tuple[Th
 def refusals(plan: Plan, town: Town) -> list[str]:
     """Return what no signature can allow, and why."""
     size = _size(plan)
-    firewall = any(thing.system == review.SYSTEM for thing in things(plan))
+    firewall = any(thing.system in review.SYSTEMS for thing in things(plan))
     against = review.refusals(town) if firewall else []
     return against + [
         _("{thing}: refused by the rule '{rule}': {why}").format(

@@ -51,7 +51,7 @@ def _canary(town: Town, plan: Plan, hosts: Sequence[str]) -> str:
     risks = {h: {r for c in plan.changes if c.host == h for r in c.risk} for h in hosts}
 
     def least(host: str) -> tuple[bool, int, int, int]:
-        systems = sum(system.group in town.hosts[host].groups for system in town.systems)
+        systems = sum(system.covers(town.hosts[host]) for system in town.systems)
         return host not in chosen, _carries(town, host), len(risks[host]), systems
 
     return min(hosts, key=least)

@@ -28,7 +28,8 @@ description: Writes one JSON object a line to the file descriptor in KAHYA_EVENT
 PATHS = ("dest", "path")  # arguments that are told even of a task whose result is hidden
 HIDDEN = "VALUE_SPECIFIED_IN_NO_LOG_PARAMETER"
 META = "ansible.builtin.meta"  # touches no host
-IDENTITY = "identity"  # the tag of Kâhya's own task that asks who the host is
+IDENTITY = "identity"  # the tag of the task that asks who the host is, or of a role's that says it
+TOLD = "told"  # what a role's own action did, resource by resource
 DEFERRED = "deferred"  # the tag of a debug task that says what cannot be predicted yet
 
 
@@ -71,6 +72,7 @@ class CallbackModule(CallbackBase):
         ignore_errors: bool = False,  # noqa: FBT001, FBT002 (Ansible's)
     ) -> None:
         if not ignore_errors and not (result.task.loop and "results" in result.result):
+            self._tell_parts(result)
             self._tell("failed", result)
 
     def v2_runner_item_on_failed(self, result: CallbackTaskResult) -> None:
@@ -86,11 +88,19 @@ class CallbackModule(CallbackBase):
 
     def _tell_ok(self, result: CallbackTaskResult) -> None:
         if IDENTITY in result.task.tags:
-            self._write(event="identity", host=result.host.name, id=result.result["stdout"])
+            found = result.result.get("stdout") or result.result["msg"]
+            self._write(event="identity", host=result.host.name, id=found)
         elif DEFERRED in result.task.tags:
             self._tell("deferred", result)
+        elif TOLD in result.result:
+            self._tell_parts(result)
         elif result.is_changed() and not isinstance(result.task, Handler):
             self._tell("changed", result)
+
+    def _tell_parts(self, result: CallbackTaskResult) -> None:
+        """Tell what one task did to several resources: label, args and diff of each."""
+        for part in result.result.get(TOLD, ()):
+            self._write(event="changed", host=result.host.name, **_details(result) | part)
 
     def _tell_skipped(self, result: CallbackTaskResult) -> None:
         """Tell of tasks that were skipped for being a check, and not by their own condition."""
