@@ -13,7 +13,7 @@ from urllib.parse import unquote
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, select_autoescape
 
 FOLDER = "/etc/kahya-webfilter"
-LISTS = "/var/lib/kahya/webfilter"
+LISTS = "/var/lib/kahya-webfilter"
 PORT = 8080
 AT_START = ("e2guardian.conf", "ip.conf", "ipgroups", "preauth.story")  # not read again later
 LIMIT = 100  # sum of weights, where a group doesn't say

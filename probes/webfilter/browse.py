@@ -31,9 +31,9 @@ def ask(how, what):
         with suppress(TimeoutError):  # whoever keeps the line open has said what it has to say
             while chunk := proxy.recv(65536):
                 text += chunk
-    if PAGE in text:
-        return "passed"
-    return "blocked" if TASK["mark"].encode() in text else text[-200:].decode(errors="replace")
+    if TASK["mark"].encode() in text:  # it shows what was asked for, too
+        return "blocked"
+    return "passed" if PAGE in text else text[-200:].decode(errors="replace")
 
 
 def look(asked):

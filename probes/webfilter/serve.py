@@ -4,6 +4,7 @@ Sent to a host over its connection; nothing stays there. ``TASK``: ``address``, 
 meanwhile. A page says what its address asks for after "?"; one that ends with ".bin" is no text.
 """
 
+import signal
 import subprocess
 import sys
 import threading
@@ -45,7 +46,8 @@ def main():
         for port in PORTS:
             server = ThreadingHTTPServer((TASK["address"], port), Page)
             threading.Thread(target=server.serve_forever, daemon=True).start()
-        threading.Timer(LIFETIME, sys.stdin.close).start()
+        signal.signal(signal.SIGALRM, lambda *_: sys.exit())
+        signal.alarm(LIFETIME)
         print("ready", flush=True)
         sys.stdin.read()
     finally:
