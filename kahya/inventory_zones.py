@@ -126,6 +126,11 @@ def _lines(gateway: RawHost) -> Iterator[Problem]:
             message = _("{gateway} has another {line} line").format(gateway=gateway.name, line=line)
             yield at(gateway, path, message, _("line: backup, on one of two"))
         seen.add(line)
+        if line != MAIN and gateway.vars["platform"] != "frr":
+            message = _("{platform} can have one line only").format(
+                platform=gateway.vars["platform"]
+            )
+            yield at(gateway, [*path, "line"], message, _("the main line alone"))
         if line != MAIN and "gateway" not in interface:
             message = _("the carrier's router on {name} is missing").format(name=name)
             yield at(gateway, path, message, _("gateway: and its address"))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from kahya.firewall.incidents import SETS, CutOff, written
-from kahya.firewall.review import SYSTEM as FIREWALL
 from kahya.model import BlindSpot, Change, Plan, Town
 
+FIREWALL = "firewall"
+"""The system whose sets hold the addresses that are cut off."""
 BOOT_FILE = "file /etc/nftables.conf"
 """What is loaded at boot follows from what is loaded: it never says more than that."""
 

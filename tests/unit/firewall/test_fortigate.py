@@ -27,6 +27,7 @@ from kahya.firewall.nft_eval import UnknownRuleError
 from kahya.firewall.policy import parse
 from kahya.firewall.proof import prove
 from kahya.inventory import load
+from kahya.topology import MAIN, line_of
 
 TODAY = "2026-11-27"
 # The one limit: a forwarded port of IPv6 has no interface, so it is taken for insiders, too.
@@ -39,11 +40,14 @@ TOWN = Path(__file__).parents[1] / "towns/one_fortigate"
 @pytest.fixture(scope="session")
 def hosts(town):
     """The lab's town as if each building had a FortiGate, and so no tunnel to the others."""
-    alone = {"tunnels": [], "platform": "fortios"}
-    return {
-        h.name: {**h.vars, **(alone if "interfaces" in h.vars else {})}
-        for h in (*town.hosts.values(), *town.outside.values())
-    }
+
+    def alone(variables):
+        ports = {n: p for n, p in variables["interfaces"].items() if line_of(p) == MAIN}
+        more = {"tunnels": [], "platform": "fortios", "interfaces": ports}
+        return {**variables, **more, "lines": variables["lines"][:1]}
+
+    hosts = {h.name: h.vars for h in (*town.hosts.values(), *town.outside.values())}
+    return {n: alone(v) if "interfaces" in v else v for n, v in hosts.items()}
 
 
 def rendered(hosts, policy, today=TODAY):
