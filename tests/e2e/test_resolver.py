@@ -87,7 +87,7 @@ def propose(clone):
     """Fetch the feed and commit what that proposes."""
     done = kahya("feeds", "fetch", "-i", TOWN, cwd=clone)
     assert done.returncode == 0, done.stdout + done.stderr
-    me = ("-c", "user.name=Ayse", "-c", "user.email=ayse@ornek.bel.tr")
+    me = ("-c", "user.name=Elif", "-c", "user.email=elif@ornek.bel.tr")  # who writes signs nothing
     assert run("git", "-C", clone, "add", "--all", TOWN).returncode == 0
     assert run("git", "-C", clone, *me, "commit", "--quiet", "-m", "Lists").returncode == 0
 
