@@ -85,7 +85,7 @@ def test_validate_speaks_turkish(checkout, monkeypatch, capsys):
         set_language("en")
     shown = capsys.readouterr().err
     for words in (
-        "platform: gw-fen için eksik (beklenen: platform: aygıtın işletim sistemi (frr ya da fortios))",
+        "platform: gw-fen için eksik (beklenen: platform: aygıtın işletim sistemi (frr ya da",
         "pc-merkez: birden çok binada yer alıyor: merkez ve fen_isleri (beklenen: makine,",
         "'10.20.2.500' geçerli değil (beklenen: bir IPv4 adresi, örneğin 10.20.1.10)",
         "Düzeltilecek: 3.",
