@@ -38,7 +38,7 @@ class Generator:
         self.flow = Workflow(self.town, Journal.in_folder(folder), lambda *_: None)
         # Whether systems work, and who comes first, is for other tests: at once is faster.
         self.flow.probe = lambda _pairs: []
-        workflow.waves = lambda _town, plan: (Wave("all", tuple({c.host for c in plan.changes})),)
+        workflow.waves = lambda _town, plan, **_: (Wave("all", tuple({c.host for c in plan.changes})),)
 
     def one(self):
         """Change, plan, sign, apply, plan again; return what was done by hand and the result."""
