@@ -13,7 +13,7 @@ from kahya.firewall.nftables import ruleset
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 from deploys.firewall.ruleset import Ruleset
-from deploys.firewall.transaction import transaction
+from deploys.firewall.transaction import COUNTED, transaction
 
 TALK = Path(__file__).with_name("talk.py").read_text(encoding="utf-8")
 PATH = "PATH=$PATH:/usr/sbin"
@@ -79,7 +79,10 @@ def load_alternately(town, on):
             listed = on(name, f"{PATH}\n{Ruleset().command(text).get_raw_value()}").splitlines()
             rules = Ruleset().process(listed)
             change = transaction(rules["loaded"], rules["intended"])
-            on(name, f"{PATH}\nnft -f - <<'END'\n{change}END")
+            load = f"""{PATH} file=$(mktemp)
+cat >$file <<'END'\n{change}END
+{COUNTED.replace("FILE", "$file")} && nft -f $file; code=$?; rm $file; exit $code"""
+            on(name, load)
         return before, counted(on, name)
 
     with ThreadPoolExecutor() as pool:

@@ -13,7 +13,7 @@ from pyinfra.facts.files import FileContents
 from pyinfra.operations import files
 
 from deploys.firewall import listed
-from deploys.firewall.transaction import transaction
+from deploys.firewall.transaction import COUNTED, transaction
 from deploys.steps import told
 
 PATH = "/etc/nftables.conf"
@@ -145,7 +145,8 @@ def _checked(text: str) -> list[Any]:
 
 
 def _load(text: str) -> list[Any]:
-    return _with_file(text, f"{PATH}.kahya-load", "nft -f")
+    path = f"{PATH}.kahya-load"
+    return _with_file(text, path, f"{COUNTED.replace('FILE', path).strip()} && nft -f")
 
 
 def _with_file(text: str, path: str, command: str) -> list[Any]:

@@ -36,6 +36,14 @@ def test_fifty_loads_lose_no_connection_no_packet_and_no_count(world, town):
         assert sum(after.values()) > sum(before.values()) > 0
 
 
+def test_what_stays_in_a_chain_that_is_touched_goes_on_counting(world, town):
+    gateway = town.hosts["gw-fen"].vars["ansible_host"]
+    rule = ("chain input {", 'counter drop comment "no rule"')
+    world.on("pc-fen", f'python3 -c "{CALL.replace("10.20.1.10", gateway)}" || true')
+    before, after = load_alternately(town, world.on)["gw-fen"]
+    assert after[rule] >= before[rule] > 0
+
+
 @pytest.mark.parametrize(("until", "passes"), [("2199-12-31", True), ("2020-12-31", False)])
 def test_a_rule_ends_by_itself(world, town, until, passes):
     """Whatever day it was when the rules were loaded."""
