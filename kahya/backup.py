@@ -88,8 +88,7 @@ def take(town: Town, journal: Journal, names: Iterable[str], progress: Progress)
     """
     repository = _repository(town)
     repository.make()
-    if lock := journal.holder_of(town.name):
-        raise lock.refuse()
+    journal.refuse_if_locked(town.name)
     head = journal.head()  # what is recorded from now on is the next backup's business
     every = devices(town)
     chosen = {name: every[name] for name in names}

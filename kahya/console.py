@@ -207,7 +207,7 @@ def result(done: Result, *, more_to_come: bool = False) -> None:
 
 
 def stage(kind: str, about: object) -> None:
-    """Print the news of a bring-up, see Workflow.bring_up."""
+    """Print the news of a bring-up, see bringup."""
     if kind == "no_vpn":
         say(_("The routers were set up, but some gateways don't answer over the VPN."))
     elif kind == "no_vpn_yet":

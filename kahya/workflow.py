@@ -3,7 +3,7 @@
 1. read the inventory (inventory) and write one ssh_config for all engines (ssh)
 2. ask all engines at once what they would do (make_plan)
 3. apply exactly that, if the signatures allow it (apply, resume, abort; see run)
-4. on a bare estate, do 2 and 3 for one system after the other (bring_up)
+4. on a bare estate, do 2 and 3 for one system after the other (see bringup)
 5. check that reality still equals the intent (check_drift) and that it works (run_probes)
 """
 
@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 from copy import copy
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
@@ -40,14 +40,8 @@ from kahya.scratch import scratch
 from kahya.standing import Standing, ask_again, standing
 from kahya.story import Story
 
-ROUNDS = 4  # of one system at first bring-up: more means that it never settles
 PARALLEL = 25  # connections at once
 TOOLS = ("ansible-core", "pyinfra", "napalm", "kahya")
-Say = Callable[[str, object], None]
-"""Called by bring_up with a kind of news ("system", "plan", "result", …) and what it is about."""
-
-Sign = Callable[[Plan], Sequence[Approval]]
-"""Has people sign a plan."""
 
 
 class Workflow:
@@ -99,10 +93,30 @@ class Workflow:
             PlanError: it may not; the message lists every reason, and nothing was done.
             LockError: another apply is under way.
         """
+        order = waves(self.town, plan, emergency=self._urgent(plan))
+        return self.carry_out(plan, approvals, order, break_glass)
+
+    def carry_out(
+        self,
+        plan: Plan,
+        approvals: Sequence[Approval],
+        order: Sequence[Wave],
+        break_glass: str = "",
+        *,
+        bare: bool = False,
+        via_wan: Collection[str] = (),
+    ) -> Result:
+        """Apply ``plan`` in the waves of ``order``, see apply.
+
+        Args:
+            plan, approvals, break_glass: as apply has them.
+            order: the waves.
+            bare: nobody uses its hosts yet.
+            via_wan: the hosts that are reached by the gateways' WAN addresses.
+        """
         with self._lock(plan.id) as renew:
-            order = waves(self.town, plan, emergency=self._urgent(plan))
-            begun = self._start(plan, approvals, break_glass, order)
-            with self._run(begun, renew) as run:
+            begun = self._start(plan, approvals, break_glass, order, bare=bare)
+            with self._run(begun, renew, via_wan) as run:
                 return run.carry_out()
 
     def resume(self, again: Collection[str] = ()) -> Result:
@@ -147,41 +161,6 @@ class Workflow:
             with self._run(begun, renew) as run:
                 return run.abort()
 
-    def bring_up(self, part: Scope, sign: Sign, say: Say) -> bool:
-        """Bring a bare estate up: plan, have signed and apply one system after the other.
-
-        Later systems can't be predicted before earlier ones exist, and neither can all of one
-        system: its rounds are repeated until nothing is left to do. Return whether all is done.
-
-        Raises:
-            LockError: another apply is under way, or did not end.
-        """
-        if lock := self.journal.holder_of(self.town.name):
-            raise lock.refuse()  # now, not after the first plan
-        known, routed = story.machines(self.journal), False
-        for system in part.systems:
-            hosts = tuple(n for n in part.hosts if system.covers(self.town.hosts[n]))
-            if not hosts:
-                continue
-            say("system", system)
-            # The firewalls of a town in use keep a new building out until they know of it.
-            cut_off = ssh.beyond_vpn(self.town) if routed else ()
-            near = Scope(tuple(n for n in hosts if n not in cut_off), (system,))
-            far = Scope(tuple(n for n in hosts if n in cut_off), (system,))
-            if near.hosts and not self._settle(near, known, sign, say):
-                return False
-            if far.hosts:
-                if not ssh.await_vpn(self.town):
-                    say("no_vpn", system)
-                    return False
-                if not self._settle(far, known, sign, say):
-                    return False
-            if system.engine == "napalm":
-                routed = True
-                if not ssh.await_vpn(self.town):
-                    say("no_vpn_yet", system)
-        return not routed or not ssh.beyond_vpn(self.town)
-
     def examine(self, part: Scope) -> tuple[Look, list[ProbeResult]]:
         """Look for drift and run the probes, both at once."""
         with ThreadPoolExecutor(1) as pool:
@@ -216,39 +195,6 @@ class Workflow:
         if there := [host for host in task.hosts if host in up]:
             results += probes.run(self.town, task.system, there, self.root, config, workdir)
         return results
-
-    def _settle(self, part: Scope, known: story.Machines, sign: Sign, say: Say) -> bool:
-        via_wan = ssh.beyond_vpn(self.town)
-        if concerned := [host for host in via_wan if host in part.hosts]:
-            say("via_wan", concerned)
-        plan = self.make_plan(part, via_wan)
-        for _round in range(ROUNDS):
-            say("plan", plan)
-            if plan.unread or not plan.changes:
-                return not plan.unread and not plan.blind_spots
-            result = self._round(plan, known, sign(plan), via_wan)
-            say("result", result)
-            if result.extra or result.missing or result.stopped:
-                return False
-            # The second look is the next round's plan.
-            plan = replace(plan, host_plans=result.left, journal=self.journal.head())
-        return False
-
-    def _round(
-        self,
-        plan: Plan,
-        known: story.Machines,
-        approvals: Sequence[Approval],
-        via_wan: Collection[str],
-    ) -> Result:
-        """Apply one round of a bring-up: at once where nothing is in use yet, else in waves."""
-        untouched = story.is_new_to(plan, known)
-        hosts = tuple(dict.fromkeys(host for host, _system in story.touched(plan)))
-        order = (Wave("bare", hosts),) if untouched else waves(self.town, plan)
-        with self._lock(plan.id) as renew:
-            begun = self._start(plan, approvals, "", order, bare=untouched)
-            with self._run(begun, renew, via_wan) as run:
-                return run.carry_out()
 
     @contextmanager
     def _run(

@@ -8,6 +8,7 @@ from dataclasses import asdict
 
 from kahya import console
 from kahya.backup import changed, devices
+from kahya.bringup import bring_up
 from kahya.cli.backup import around
 from kahya.cli.common import (
     DIFFERENT,
@@ -101,7 +102,7 @@ def _bring_up(args: argparse.Namespace) -> int:
                 approvals.append(signature.approve(plan, who, key))
         return approvals
 
-    done = flow.bring_up(part, sign, console.stage)
+    done = bring_up(flow, part, sign, console.stage)
     around(flow, [name for name in devices(flow.town) if name in part.hosts])
     console.say(_("All systems are in order.") if done else _("Stopped: see above what is left."))
     return OK if done else ERROR

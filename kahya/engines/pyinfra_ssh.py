@@ -109,17 +109,20 @@ class Connection(SSHConnector):
     ) -> tuple[bool, CommandOutput]:
         """Run ``command``, or answer from memory while reading."""
         if self._used is None:
-            return self._live(command, arguments)
+            return self._live(command, arguments, CHANGE_SECONDS)
         key = make_unix_command_for_host(
             self.state, self.host, command, **_without_control(arguments)
         ).get_raw_value()
         if key not in self.reads:
-            self.reads[key] = Read(*self._live(command, {"_timeout": READ_SECONDS} | arguments))
+            self.reads[key] = Read(*self._live(command, arguments, READ_SECONDS))
         answer = self._used[key] = self.reads[key]
         return answer.ok, answer.output
 
-    def _live(self, command: Any, arguments: dict[str, Any]) -> tuple[bool, CommandOutput]:
-        seconds = arguments.get("_timeout") or CHANGE_SECONDS
+    def _live(
+        self, command: Any, arguments: dict[str, Any], seconds: int
+    ) -> tuple[bool, CommandOutput]:
+        """Run ``command``, for at most ``seconds`` unless its arguments say how long."""
+        seconds = arguments.get("_timeout") or seconds
         try:
             ok, output = super().run_shell_command(command, **arguments | {"_timeout": seconds})
         except TimeoutError as error:

@@ -188,6 +188,15 @@ class Journal:
         with self._database.reading() as connection:
             return self._lock(connection, town)
 
+    def refuse_if_locked(self, town: str) -> None:
+        """Pass where nobody holds the town.
+
+        Raises:
+            LockError: an apply is under way.
+        """
+        if lock := self.holder_of(town):
+            raise lock.refuse()
+
     def _page(self, after: int) -> list[dict[str, Any]]:
         query = select(ENTRIES).order_by(ENTRIES.c.number).limit(PAGE)
         with self._database.reading() as connection:

@@ -29,6 +29,11 @@ WEIGHTS = {"base": 4, "vpn": 3, "routing": 3, "firewall": 3, "postgresql": 1}  #
 MIXED = 0.3  # of the plans are for several engines
 
 
+def at_once(_town, plan, **_options):
+    """Return one wave of all hosts."""
+    return (Wave("all", tuple({change.host for change in plan.changes})),)
+
+
 class Generator:
     """Makes random changes in the lab and has Kâhya plan, sign and apply their repair."""
 
@@ -38,7 +43,7 @@ class Generator:
         self.flow = Workflow(self.town, Journal.in_folder(folder), lambda *_: None)
         # Whether systems work, and who comes first, is for other tests: at once is faster.
         self.flow.probe = lambda _pairs: []
-        workflow.waves = lambda _town, plan, **_: (Wave("all", tuple({c.host for c in plan.changes})),)
+        workflow.waves = at_once
 
     def one(self):
         """Change, plan, sign, apply, plan again; return what was done by hand and the result."""

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kahya.bringup import bring_up
 from kahya.engines.fleet import Fleet
 from kahya.errors import EngineError, InventoryError, LockError
 from kahya.inventory import load
@@ -76,7 +77,7 @@ def test_a_bring_up_of_a_locked_town_is_refused_before_anything_is_read(flow):
     work = flow(pyinfra=Fake(error=AssertionError("read")))
     work.journal.lock(TOWN.name, Holder.here("Ayşe", "p-1"), 900)
     with pytest.raises(LockError, match="p-1"):
-        work.bring_up(ALL, lambda _plan: [], lambda *_: None)
+        bring_up(work, ALL, lambda _plan: [], lambda *_: None)
 
 
 def test_a_scope_takes_hosts_buildings_groups_and_patterns():

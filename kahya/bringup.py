@@ -1,0 +1,94 @@
+"""First bring-up of a bare estate, or of a building that joins a town in use: system by system.
+
+Later systems can't be predicted before earlier ones exist, and neither can all of one system: its
+rounds of plan, signatures and apply are repeated until nothing is left to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from kahya import ssh, story
+from kahya.model import Approval, Plan, Result, System
+from kahya.plan.waves import Wave, waves
+from kahya.scope import Scope
+from kahya.workflow import Workflow
+
+ROUNDS = 4  # of one system: more means that it never settles
+Say = Callable[[str, object], None]
+"""Called with a kind of news ("system", "plan", "result", …) and what it is about."""
+
+Sign = Callable[[Plan], Sequence[Approval]]
+"""Has people sign a plan."""
+
+
+def bring_up(flow: Workflow, part: Scope, sign: Sign, say: Say) -> bool:
+    """Plan, have signed and apply one system after the other; return whether all is done.
+
+    Raises:
+        LockError: another apply is under way, or did not end.
+    """
+    flow.journal.refuse_if_locked(flow.town.name)  # now, not after the first plan
+    work, routed = _BringUp(flow, sign, say, story.machines(flow.journal)), False
+    for system in part.systems:
+        hosts = tuple(n for n in part.hosts if system.covers(flow.town.hosts[n]))
+        if not hosts:
+            continue
+        say("system", system)
+        if not work.settle_all(system, hosts, routed=routed):
+            return False
+        if system.engine == "napalm":
+            routed = True
+            if not ssh.await_vpn(flow.town):
+                say("no_vpn_yet", system)
+    return not routed or not ssh.beyond_vpn(flow.town)
+
+
+@dataclass(frozen=True)
+class _BringUp:
+    """A bring-up under way; ``known`` machines have had changes applied before it."""
+
+    flow: Workflow
+    sign: Sign
+    say: Say
+    known: story.Machines
+
+    def settle_all(self, system: System, hosts: Sequence[str], *, routed: bool) -> bool:
+        """Bring one system in order on ``hosts``; return whether it is."""
+        # The firewalls of a town in use keep a new building out until they know of it.
+        cut_off = ssh.beyond_vpn(self.flow.town) if routed else ()
+        near = Scope(tuple(n for n in hosts if n not in cut_off), (system,))
+        far = Scope(tuple(n for n in hosts if n in cut_off), (system,))
+        if near.hosts and not self._settle(near):
+            return False
+        if not far.hosts:
+            return True
+        if not ssh.await_vpn(self.flow.town):
+            self.say("no_vpn", system)
+            return False
+        return self._settle(far)
+
+    def _settle(self, part: Scope) -> bool:
+        via_wan = ssh.beyond_vpn(self.flow.town)
+        if concerned := [host for host in via_wan if host in part.hosts]:
+            self.say("via_wan", concerned)
+        plan = self.flow.make_plan(part, via_wan)
+        for _round in range(ROUNDS):
+            self.say("plan", plan)
+            if plan.unread or not plan.changes:
+                return not plan.unread and not plan.blind_spots
+            result = self._round(plan, via_wan)
+            self.say("result", result)
+            if result.extra or result.missing or result.stopped:
+                return False
+            # The second look is the next round's plan.
+            plan = replace(plan, host_plans=result.left, journal=self.flow.journal.head())
+        return False
+
+    def _round(self, plan: Plan, via_wan: Sequence[str]) -> Result:
+        """Apply at once where nothing is in use yet, else in waves."""
+        bare = story.is_new_to(plan, self.known)
+        hosts = tuple(dict.fromkeys(host for host, _system in story.touched(plan)))
+        order = (Wave("bare", hosts),) if bare else waves(self.flow.town, plan)
+        return self.flow.carry_out(plan, self.sign(plan), order, bare=bare, via_wan=via_wan)
