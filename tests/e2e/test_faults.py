@@ -26,7 +26,8 @@ find /etc /var/lib/kahya -path /var/lib/kahya/return -prune -o -name '*.sav' -o 
 find /etc -type f ! -name '*.sav' -exec sha256sum {} + | sed 's/^\([0-9a-f]*\)  \(.*\)/SHA \2\t\1/'
 dpkg-query -W -f 'PACKAGE ${Package}\t${Version} ${db:Status-Status}\n'
 printf 'ID\t'; cat /etc/machine-id
-printf 'RULES\t'; nft -s list ruleset 2>/dev/null | sha256sum
+printf 'RULES\t'; nft -s list ruleset 2>/dev/null |
+    unshare -n sh -c 'nft -f - && nft -s list ruleset' 2>/dev/null | sha256sum  # in one wording
 printf 'ROUTER\t'; vtysh -c 'show running-config' 2>/dev/null | sha256sum
 """
 pytestmark = pytest.mark.usefixtures("bring_up")
