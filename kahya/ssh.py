@@ -83,7 +83,8 @@ def await_vpn(town: Town) -> bool:
 def answers(host: Host) -> bool:
     """Return whether a port by which one logs in to the host can be reached from here."""
     ports = [host.vars.get("ansible_port", SSH_PORT)]
-    if "switches" in host.groups:  # some are logged in to over HTTPS
+    connection = str(host.vars.get("ansible_connection", ""))
+    if "switches" in host.groups or connection.endswith("httpapi"):  # logged in to over HTTPS
         ports.append(host.vars.get("ansible_httpapi_port", HTTPS_PORT))
     return any(_open(host.address, int(port)) for port in ports)
 

@@ -16,20 +16,24 @@ from kahya.firewall.nftables import ruleset
 HERE = Path(__file__).parent
 known = host.data.get("lists") or {"folder": "", "names": {}}
 
-rules = loaded(ruleset(host.data.dict()), name="load the rules", _timeout=60)
-systemd.service(service="nftables", running=None, enabled=True)
-
 names = [n for n in known["names"] if n.startswith("addresses/") and n != "addresses/allow"]
 there = host.get_fact(lists.Lists, folder=listed.FOLDER)
-if names or there:
-    where = {"store": known["folder"], "folder": listed.FOLDER}
-    moved = [lists.present(name, **known["names"][name], **where) for name in sorted(names)]
-    moved += [lists.absent(name, listed.FOLDER) for name in sorted(there.keys() - set(names))]
+
+text = ruleset(host.data.dict())
+rules = loaded(text, lists=bool(names), name="load the rules", _timeout=60)
+systemd.service(service="nftables", running=None, enabled=True)
+
+moved = [
+    lists.present(name, **known["names"][name], store=known["folder"], folder=listed.FOLDER)
+    for name in sorted(names)
+]
+moved += [lists.absent(name, listed.FOLDER) for name in sorted(there.keys() - set(names))]
+if names:
     placed = [
-        files.put(src=StringIO(text), dest=path, user="root", group="root", mode=mode)
-        for text, path, mode in (
+        files.put(src=StringIO(content), dest=path, user="root", group="root", mode=mode)
+        for content, path, mode in (
             ((HERE / "listed").read_text(encoding="utf-8"), listed.PROGRAM, "755"),
-            (listed.UNIT, "/etc/systemd/system/nftables.service.d/kahya.conf", "644"),
+            (listed.UNIT, listed.DROP_IN, "644"),
         )
     ]
     systemd.daemon_reload(_if=any_changed(*placed))
@@ -39,3 +43,6 @@ if names or there:
         commands=[listed.LOAD],
         _if=any_changed(rules, *moved, *placed),
     )
+elif there:
+    gone = [files.file(path=path, present=False) for path in (listed.PROGRAM, listed.DROP_IN)]
+    systemd.daemon_reload(_if=any_changed(*gone))

@@ -11,9 +11,13 @@ from deploys.steps import told
 PROGRAM = "/usr/local/sbin/kahya-listed"
 FOLDER = "/var/lib/kahya/addresses"
 TABLE = "table inet kahya-lists"
+DROP_IN = "/etc/systemd/system/nftables.service.d/kahya.conf"
 LOAD = f"{PROGRAM} load"
 UNIT = f"""\
 # Kept by Kâhya: what loads the rules takes the lists away.
+[Unit]
+RequiresMountsFor={FOLDER} /tmp
+After=local-fs.target systemd-remount-fs.service
 [Service]
 ExecStartPost={LOAD}
 ExecReload={LOAD}

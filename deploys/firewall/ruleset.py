@@ -19,7 +19,8 @@ from deploys.steps import told
 PATH = "/etc/nftables.conf"
 TABLE = "table inet kahya"
 MIDDLE = "--- as intended ---"
-NOT_OURS = f"/./,$!d; /^{listed.TABLE} {{$/,/^}}$/d"  # nor an empty line at the front
+NO_EMPTY_FRONT = "/./,$!d"
+NO_LISTS = f"; /^{listed.TABLE} {{$/,/^}}$/d"
 OURS = re.compile(r"nftables set (blocked|isolated)[46]")
 
 # One pass of load and list still differs from the next in its wording; two do not. What a gateway
@@ -38,16 +39,17 @@ class Ruleset(FactBase):
     """The loaded rules, and ``text`` in the same wording; nothing where nft is missing.
 
     Both are loaded and listed in a network namespace of its own, which ends with the command.
+    Where there are ``lists``, their table is not looked at.
     """
 
     default = dict
 
-    def command(self, text: str) -> StringCommand:
+    def command(self, text: str, *, lists: bool = False) -> StringCommand:
         # Packed, for a shell takes no word of more than 128 KiB.
         packed = b64encode(gzip.compress(text.encode(), mtime=0)).decode()
         return StringCommand(
             "command -v nft >/dev/null || exit 0; rules=$(nft -sp list ruleset) &&",
-            f"rules=$(echo \"$rules\" | sed '{NOT_OURS}') &&",
+            f"rules=$(echo \"$rules\" | sed '{NO_EMPTY_FRONT}{NO_LISTS if lists else ''}') &&",
             f"{{ echo \"$rules\" | unshare -n sh -c '{AGAIN}' 2>/dev/null",
             '|| echo "$rules"; } &&',
             f"echo '{MIDDLE}' && echo {packed} | base64 -d | gunzip |",
@@ -60,9 +62,12 @@ class Ruleset(FactBase):
 
 
 @operation()
-def loaded(text: str) -> Iterator[Any]:
-    """Load ``text`` at once and at boot. Each chain is told as a resource of its own."""
-    rules = host.get_fact(Ruleset, text=text)
+def loaded(text: str, *, lists: bool = False) -> Iterator[Any]:
+    """Load ``text`` at once and at boot. Each chain is told as a resource of its own.
+
+    Where there are block lists, their table is a matter of its own: ``lists``.
+    """
+    rules = host.get_fact(Ruleset, text=text, lists=lists)
     now, wanted = rules.get("loaded", []), rules.get("intended", text.splitlines())
     differing = list(changed(parts(now), parts(wanted)))  # in whatever order they are listed
     put = list(files.put._inner(StringIO(text), PATH, user="root", group="root", mode="644"))

@@ -8,6 +8,9 @@ that is touched goes on counting all the same.
 import re
 
 TABLE = "table inet kahya"
+FLUSHED = ("table ", "chain ", "set ", "map ")
+"""What can be emptied; a counter or flowtable that somebody put there can't."""
+
 Sections = dict[str, list[str]]
 
 # Gives each rule of a file that its chain has already the count it has reached there.
@@ -34,7 +37,11 @@ def transaction(now: list[str], wanted: list[str]) -> str:
     differ = {name for name in old | new if old.get(name) != new.get(name)}
     both = differ & old.keys() & new.keys()
     made_anew = {name for name in both if _frame(name, old[name]) != _frame(name, new[name])}
-    if TABLE not in old or any(not _plain_chain(name, old[name]) for name in made_anew):
+    if (
+        TABLE not in old
+        or any(not name.startswith(FLUSHED) for name in differ)
+        or any(not _plain_chain(name, old[name]) for name in made_anew)
+    ):
         return "\n".join(["flush ruleset", *wanted, ""])
     gone = (differ - new.keys()) | made_anew
     jumps = [f"jump {name.partition(' ')[2]}" for name in gone]

@@ -58,6 +58,7 @@ def test_a_host_in_another_lan_is_reached_from_its_own_gateway(tmp_path):
         ("pc-fen", {}, 443, False),
         ("pc-fen", {"ansible_port": 2222}, 2222, True),
         ("pc-fen", {"ansible_port": 2222}, 22, False),
+        ("gw-fen", {"ansible_connection": "ansible.netcommon.httpapi"}, 443, True),
         ("sw-fen", {}, 22, True),
         ("sw-fen", {}, 443, True),
         ("sw-fen", {"ansible_httpapi_port": 8443}, 8443, True),

@@ -26,6 +26,7 @@ BY_HAND = {  # what was done to the rules, and what of them is touched to undo i
         "chain input", "set s",
     ],
     "add chain inet kahya forward { policy accept; }": [],  # nothing else than all anew
+    "add counter inet kahya c": [],
     "delete table inet kahya": [],
     "add table ip one; add chain ip one c; flush ruleset": [],
 }  # fmt: skip
