@@ -10,6 +10,9 @@ from kahya.model import Plan, Town
 URGENT = "all at once"
 """The one wave of an emergency; no building can be called so."""
 
+OTHERS = "all others"
+NAMES = ("list domains/", "list urls/")  # addresses may cut off the way to a host
+
 
 @dataclass(frozen=True)
 class Wave:
@@ -26,6 +29,8 @@ def waves(town: Town, plan: Plan, *, emergency: bool = False) -> tuple[Wave, ...
     2. Each building, the one the controller is in last: its hosts, then each of its switches by
        itself, then its gateway. So both ends of a tunnel never change together, and nobody saws
        off the branch they sit on before the work beyond it is done.
+
+    Lists of names to be refused are urgent and cut nobody off: a canary, then all the others.
     """
     touched = {c.host for c in plan.changes} | {s.host for s in plan.blind_spots}
     hosts = [name for name in town.hosts if name in touched]
@@ -36,6 +41,8 @@ def waves(town: Town, plan: Plan, *, emergency: bool = False) -> tuple[Wave, ...
         canary = _canary(town, plan, hosts)
         found.append(Wave("canary", (canary,)))
         hosts.remove(canary)
+        if not plan.blind_spots and all(c.resource.startswith(NAMES) for c in plan.changes):
+            return (*found, Wave(OTHERS, tuple(hosts)))
     home = {h.building for h in town.hosts.values() if "workstations" in h.groups}
     for building in sorted(town.buildings, key=lambda name: name in home):
         inside = [h for h in hosts if town.hosts[h].building == building]

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -14,11 +15,11 @@ TOWN = load(Path(__file__).parents[3] / "inventories/lab")
 GATEWAYS = {h.name for h in TOWN.hosts.values() if "gateways" in h.groups}
 
 
-def plan_for(hosts, risks=()):
+def plan_for(hosts, risks=(), resource="x"):
     host_plans = tuple(
         HostPlan(
             name, "base", "ok",
-            (Change(name, "", "base", "pyinfra", "x", "update", "", {}, risk=tuple(risks)),),
+            (Change(name, "", "base", "pyinfra", resource, "update", "", {}, risk=tuple(risks)),),
         )
         for name in hosts
     )  # fmt: skip
@@ -47,6 +48,21 @@ def test_the_whole_town():
 def test_switches_alone_begin_with_one_of_them():
     switches = [name for name, host in TOWN.hosts.items() if "switches" in host.groups]
     assert [hosts for _, hosts in order(switches)] == [["sw-merkez"], ["sw-fen"], ["sw-itfaiye"]]
+
+
+@pytest.mark.parametrize(
+    ("resource", "others"),
+    [
+        ("list domains/usom", [("all others", ["gw-fen", "gw-itfaiye"])]),
+        ("list urls/usom", [("all others", ["gw-fen", "gw-itfaiye"])]),
+        ("list addresses/usom", [("fen_isleri", ["gw-fen"]), ("itfaiye", ["gw-itfaiye"])]),
+    ],
+)
+def test_lists_of_names_are_soon_everywhere(resource, others):
+    found = waves(TOWN, plan_for(GATEWAYS, resource=resource))
+    [canary, *rest] = [(wave.name, list(wave.hosts)) for wave in found]
+    assert canary == ("canary", ["gw-merkez"])
+    assert rest == others
 
 
 def test_one_host_needs_no_canary():
