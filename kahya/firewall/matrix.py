@@ -248,12 +248,16 @@ class Matrix:
         goal, port = self._behind(program, to, knock) if program else (to.address, knock.port)
         if not program and self._unreachable(source, to):
             return None
-        if self._cut_off.cuts(source.address, goal):
+        if self._cut(source.address, goal):
             return None
         fits = self._from(source) & self._to(self.spot(goal))
-        fits = fits and fits & self._for(replace(knock, port=port))
+        fits = fits and fits & self._for(replace(knock, port=port) if program else knock)
         allowed = self._rules[min(fits)].action == "allow" if fits else bool(program)
         return (goal, port) if allowed else None
+
+    @cache  # noqa: B019 - a matrix lives as long as its process
+    def _cut(self, source: Address, to: Address) -> bool:
+        return self._cut_off.cuts(source, to)
 
     def _unreachable(self, source: Spot, to: Spot) -> bool:
         """Return whether no rule can help.

@@ -85,9 +85,14 @@ def _travel(
                 onward = replace(passed, enters=following[1], leaves="")
                 under_way.append((onward, following[0], hop + 1))
             elif not following and not _lost(passed, matrix):
-                tried = {replace(k, port=k.tried or k.port, tried=0): k for k in passed.knocks}
+                tried = {_first(k): k for k in passed.knocks}
                 arrived |= {knock: (passed.to, now.port) for knock, now in tried.items()}
     return arrived
+
+
+def _first(knock: Knock) -> Knock:
+    """Return what was tried before a gateway forwarded it."""
+    return replace(knock, port=knock.tried, tried=0) if knock.tried else knock
 
 
 def _pass(packet: Packet, gateway: str, matrix: Matrix, rules: Rules) -> Iterator[Packet]:
