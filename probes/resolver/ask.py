@@ -1,7 +1,8 @@
 """Asks name servers, all at once. Sent to a host over its login; nothing stays there.
 
-``TASK``: a list of [server, name, type, flags], in numbers of RFC 1035. Prints a line of JSON:
-for each of them the answer as [code, how many records], or null for none.
+``TASK``: a list of [server, name, type, flags], in numbers of RFC 1035. ``WAITS``: seconds; what
+has no answer after the first is said again. Prints a line of JSON: for each of them the answer as
+[code, how many records], or null for none.
 """
 
 import json
@@ -11,7 +12,7 @@ import struct
 import time
 
 TASK = globals()["TASK"]
-WAITS = (1.0, 3.0)  # seconds; what has no answer after the first is said again
+WAITS = globals().get("WAITS", (1.0, 3.0))
 
 
 def question(number, name, kind, flags):
