@@ -68,7 +68,7 @@ def _approve(args: argparse.Namespace) -> int:
         if reasons := policy.never_counts(signers[-1], plan, town, emergency=urgent):
             raise PlanError("\n".join(reasons), _("Someone else has to approve this plan."))
         _explain(plan, who, spots)
-        _tell_missing(policy.missing(plan, town, signers, emergency=urgent))
+        tell_missing(policy.missing(plan, town, signers, emergency=urgent))
         ask(args)
         signed = signature.approve(plan, who, key, spots)
     created = signature.moment(plan.created)
@@ -96,7 +96,8 @@ def _explain(plan: Plan, who: Approver, spots: Sequence[str]) -> None:
     )
 
 
-def _tell_missing(missing: Sequence[str]) -> None:
+def tell_missing(missing: Sequence[str]) -> None:
+    """Say what has to stand under a plan besides a signature that is about to be made."""
     if not missing:
         console.say(_("With this signature the plan may be applied."))
     for need in missing:

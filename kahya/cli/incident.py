@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from kahya import checkout, console, incidents
-from kahya.cli.approval import ask
+from kahya.cli.approval import ask, tell_missing
 from kahya.cli.change import told
 from kahya.cli.common import (
     DIFFERENT,
@@ -24,11 +24,12 @@ from kahya.cli.common import (
     town_directory,
 )
 from kahya.emergency import hindrances
+from kahya.errors import PlanError
 from kahya.i18n import _
 from kahya.inventory import load, project_root, state_folder
 from kahya.inventory_incidents import FILE
-from kahya.model import Plan
-from kahya.plan import signature, store
+from kahya.model import Approval, Plan
+from kahya.plan import gate, policy, signature, store
 from kahya.workflow import Workflow
 
 
@@ -95,21 +96,37 @@ def _told(args: argparse.Namespace, state: str, written: incidents.Written) -> i
 
 
 def _carry_out(flow: Workflow, plan: Plan, args: argparse.Namespace) -> int:
-    """Sign and apply ``plan`` if it may go the short way; else keep it for those who have to."""
+    """Sign and apply ``plan`` if that is enough; else keep it for those who have to sign it."""
+    now = datetime.now(UTC)
+    if against := gate.obstacles(plan, flow.town, now, lambda _seal: False):
+        raise PlanError("\n".join(against), _("Nothing was signed."))
     if against := hindrances(plan, flow.town, flow.journal):
-        file = state_folder(flow.town) / f"incident-{plan.seal[:16]}.json"
-        store.write(plan, file)
         for why in against:
             console.say(_("No emergency: {why}.").format(why=why))
-        text = _("It goes the usual way: kahya approve {path}, then kahya apply {path}")
-        console.say(text.format(path=file))
-        return ERROR
+        return _keep(flow, plan)
     with signature.signing_key(args.key, flow.approvers) as (who, key):
+        signers = [policy.Signer(who)]
+        if useless := policy.never_counts(signers[0], plan, flow.town, emergency=True):
+            console.say("\n".join(useless))
+            return _keep(flow, plan)
+        missing = policy.missing(plan, flow.town, signers, emergency=True)
+        tell_missing(missing)
         ask(args)
         signed = signature.approve(plan, who, key)
     spots = list(signed.blind_spots)
     flow.journal.record("approved", plan.id, asdict(signed) | {"blind_spots": spots})
-    return told(flow, flow.apply(plan, [signed]))
+    return _keep(flow, plan, signed) if missing else told(flow, flow.apply(plan, [signed]))
+
+
+def _keep(flow: Workflow, plan: Plan, *signed: Approval) -> int:
+    """Write ``plan`` to a file, with the signatures under it, and say how it goes on."""
+    file = state_folder(flow.town) / f"incident-{plan.seal[:16]}.json"
+    store.write(plan, file)
+    for approval in signed:
+        store.write_approval(approval, file)
+    text = _("It waits for others: kahya approve {path}, then kahya apply {path}")
+    console.say(text.format(path=file))
+    return ERROR
 
 
 def _list(args: argparse.Namespace) -> int:

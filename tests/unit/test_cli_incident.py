@@ -3,6 +3,7 @@
 import json
 import subprocess
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import yaml
@@ -11,9 +12,12 @@ from test_cli_feeds import Town, main
 from test_inventory import checkout  # noqa: F401 - a fixture
 
 from kahya.cli import incident
+from kahya.firewall import review
 from kahya.inventory import load, state_folder
 from kahya.journal import Journal
-from kahya.model import Result
+from kahya.model import HostPlan, Result
+from kahya.plan import store
+from kahya.plan.signature import FORM
 from kahya.workflow import Workflow
 
 WHY = ("--reason", "it scans us")
@@ -90,7 +94,7 @@ class Estate:
     """What is asked of the hosts, and the answer; nobody is there."""
 
     def __init__(self, monkeypatch, town, against=()):
-        self.applied = []
+        self.applied, self.authors, self.status = [], ["mehmet@ornek.bel.tr"], "ok"
         made = change("gw-merkez", "firewall", "merkez")
         self.changes = [replace(made, resource="blocked 203.0.113.7")]
         monkeypatch.setattr(Workflow, "make_plan", self.make_plan)
@@ -105,14 +109,18 @@ class Estate:
         (town.directory / "approvers").write_text(line)
         rules = town.directory / "town.yml"
         rules.write_text(rules.read_text().replace("approvals: 2", "approvals: 1"))
+        monkeypatch.setattr(review, "refusals", lambda _town: [])
         subprocess.run(["git", "commit", "-qam", "y"], cwd=town.folder, check=True)
         self.words = ["--apply", "--yes", "--key", str(key), *WHY]
 
     def make_plan(self, part):
         assert [system.name for system in part.systems] == ["firewall"]
-        made = plan({})
-        (found,) = made.host_plans
-        return replace(made, host_plans=(replace(found, changes=tuple(self.changes)),))
+        now = datetime.now(UTC)
+        times = {key: (now + timedelta(hours=hours)).strftime(FORM)
+                 for key, hours in (("created", 0), ("expires", 1))}  # fmt: skip
+        made = plan({**times, "authors": self.authors})
+        found = HostPlan("gw-merkez", "firewall", self.status, tuple(self.changes))
+        return replace(made, host_plans=(found,))
 
     def apply(self, made, approvals, break_glass=""):
         self.applied.append((made, approvals, break_glass))
@@ -143,6 +151,44 @@ def test_what_is_no_emergency_waits_for_its_signatures(town, monkeypatch, capsys
     assert "kahya approve" in told
     assert estate.applied == []
     assert list(state_folder(load(town.directory)).glob("incident-*.json"))
+
+
+def kept(town):
+    """Return how many approvals lie beside the plan that waits in a file."""
+    (file,) = state_folder(load(town.directory)).glob("incident-*.json")
+    return len(store.read_approvals(file))
+
+
+@pytest.mark.parametrize(
+    ("emergency", "told", "signatures"),
+    [
+        ("approvals: 2, four_eyes: false", "1 more signature", 1),
+        ("approvals: 1", "ayse@ornek.bel.tr wrote it", 0),
+    ],
+    ids=["two", "four eyes"],
+)
+def test_where_one_signature_is_not_enough_the_plan_waits_for_the_others(
+    town, monkeypatch, capsys, emergency, told, signatures
+):
+    estate = Estate(monkeypatch, town)
+    estate.authors = ["ayse@ornek.bel.tr"]
+    rules = town.directory / "town.yml"
+    rules.write_text(rules.read_text().replace("approvals: 1, four_eyes: false", emergency))
+    assert main(["block", "203.0.113.7", *estate.words]) == 1
+    said = capsys.readouterr().out
+    assert told in said
+    assert "It waits for others: kahya approve" in said
+    assert kept(town) == signatures
+    assert estate.applied == []
+
+
+def test_nobody_signs_what_could_not_be_read(town, monkeypatch, capsys):
+    estate = Estate(monkeypatch, town)
+    estate.changes, estate.status = [], "unreachable"
+    assert main(["block", "203.0.113.7", *estate.words]) == 1
+    assert "could not read gw-merkez" in capsys.readouterr().err
+    journal = Journal.in_folder(town.folder / ".kahya/ornek")
+    assert not list(journal.entries("approved"))
 
 
 def test_nobody_signs_without_being_asked(town, monkeypatch):
