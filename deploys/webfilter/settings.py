@@ -20,6 +20,8 @@ LIMIT = 100  # sum of weights, where a group doesn't say
 KINDS = {"domains": "sitelist", "urls": "urllist"}
 # Who is in no group; it stands first, for whom e2guardian finds nowhere is in the first.
 NOBODY = {"name": "nobody", "title": "Kimse", "members": []}
+INCIDENTS = "incidents"
+"""The list of what ``kahya block`` cuts off, for everybody."""
 CATEGORY = 2100
 """The first number of e2guardian's messages that stand for categories."""
 PAGES = {
@@ -86,8 +88,9 @@ def files(
 
 
 def categories(webfilter: Mapping[str, Any]) -> list[str]:
-    """Return the categories that some group may not see."""
-    return sorted({name for group in webfilter["groups"] for name in _named(group)})
+    """Return the categories that some group may not see, and what ``kahya block`` cuts off."""
+    named = (name for group in webfilter["groups"] for name in group.get("categories", ()))
+    return sorted({INCIDENTS, *named})
 
 
 def _asked(
@@ -95,20 +98,22 @@ def _asked(
 ) -> Iterator[dict[str, Any]]:
     """Yield the lists of sites and pages that a group is asked about, in order."""
     own = f"{FOLDER}/{group['name']}"
-    blocked = [("blocked", 2001, own), *((n, numbered[n], LISTS) for n in _named(group))]
-    for name, message, folder in [("allowed", 2000, own), ("allow", 2000, LISTS), *blocked]:
+    asked = [
+        ("setblock", INCIDENTS, numbered[INCIDENTS], LISTS),
+        ("setexception", "allowed", 2000, own),
+        ("setexception", "allow", 2000, LISTS),
+        ("setblock", "blocked", 2001, own),
+        *(("setblock", name, numbered[name], LISTS) for name in group.get("categories", ())),
+    ]
+    for verdict, name, message, folder in asked:
         kinds = [kind for kind in KINDS if folder == own or f"{kind}/{name}" in known]
         if kinds:
             yield {
                 "name": name,
                 "message": message,
-                "verdict": "setblock" if (name, message, folder) in blocked else "setexception",
+                "verdict": verdict,
                 "paths": {KINDS[kind]: f"{folder}/{kind}/{name}" for kind in kinds},
             }
-
-
-def _named(group: Mapping[str, Any]) -> Sequence[str]:
-    return ("incidents", *group.get("categories", ()))  # what kahya block cuts off, for everybody
 
 
 def _lists(group: Mapping[str, Any]) -> dict[str, str]:

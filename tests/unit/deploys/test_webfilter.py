@@ -55,12 +55,12 @@ def test_a_group_is_asked_about_lists_that_it_has(files):
         assert set(re.findall(r"if\(sitein,([^)]+)\)", story)) <= set(sites)
 
 
-def test_what_is_allowed_is_asked_first_and_the_town_before_the_group(files):
-    asked = re.findall(r"if\(urlin,(\w+)\) return (\w+)", files["ofis/story"])
-    assert asked[:3] == [
-        ("allowed", "setexception"), ("allow", "setexception"), ("blocked", "setblock"),
-    ]  # fmt: skip
-    assert all(verdict == "setblock" for _name, verdict in asked[2:])
+@pytest.mark.parametrize("kind", ["urlin", "sitein"])
+def test_what_is_cut_off_is_asked_first_then_what_is_allowed(files, kind):
+    asked = re.findall(rf"if\({kind},(\w+)\) return (\w+)", files["ofis/story"])
+    assert [name for name, _verdict in asked[:4]] == ["incidents", "allowed", "allow", "blocked"]
+    allowed = {name for name, verdict in asked if verdict == "setexception"}
+    assert allowed == {"allowed", "allow"}
 
 
 def test_who_is_in_no_group_sees_nothing(files):
