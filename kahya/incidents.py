@@ -10,6 +10,7 @@ import yaml
 
 from kahya.errors import InventoryError, KahyaError
 from kahya.feeds import build
+from kahya.feeds.store import PROPOSED
 from kahya.i18n import _
 from kahya.inventory import list_store, load
 from kahya.inventory_check import check_file
@@ -25,17 +26,17 @@ Entry = dict[str, str]
 
 
 class Written(NamedTuple):
-    """What was written: its name in ``files`` of ``town``, which was read without its lists."""
+    """What was written: its name and kind in ``files`` of ``town``, read without its lists."""
 
     name: str
+    kind: str
     town: Town
     files: list[Path]
 
     @property
     def takers(self) -> list[str]:
         """The systems of the town that cut such a thing off."""
-        kind = "host" if self.name in self.town.hosts else kind_of(self.name)[0]
-        return [s.name for s in self.town.systems if s.name in TAKERS[kind]]
+        return [s.name for s in self.town.systems if s.name in TAKERS[self.kind]]
 
 
 def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> Written:
@@ -50,12 +51,12 @@ def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> 
     Raises:
         KahyaError: it would harm the town, or nothing there could do it. Nothing is changed.
     """
-    name = (kind_of(what)[1] or what) if part == "blocked" else what
+    kind, name = _named(part, what)
     data = _read(directory)
     before = data.setdefault(part, {}).get(name, {})
     first = {key: before[key] for key in ("by", "since") if before}
     data[part][name] = {key: text for key, text in {**about, **first}.items() if text}
-    return _write(directory, name, data)
+    return _write(directory, kind, name, data)
 
 
 def lift(directory: Path, what: str) -> Written:
@@ -65,14 +66,20 @@ def lift(directory: Path, what: str) -> Written:
         KahyaError: it isn't cut off.
     """
     data = _read(directory)
-    name = what if what in data.get("isolated", {}) else kind_of(what)[1]
-    part = next((p for p in PARTS if name in data.get(p, {})), None)
-    if part is None:
-        raise InventoryError(
-            _("{what} is not cut off").format(what=what), _("kahya blocks lists what is.")
-        )
-    del data[part][name]
-    return _write(directory, name, data)
+    for part in PARTS:
+        kind, name = _named(part, what)
+        if name in data.get(part, {}):
+            del data[part][name]
+            return _write(directory, kind, name, data)
+    raise InventoryError(
+        _("{what} is not cut off").format(what=what), _("kahya blocks lists what is.")
+    )
+
+
+def _named(part: str, what: str) -> tuple[str, str]:
+    """Return what kind of thing ``what`` is as an entry of ``part``, and how it is written."""
+    kind, name = kind_of(what) if part == "blocked" else ("host", what)
+    return kind, name or what
 
 
 def _read(directory: Path) -> dict[str, dict[str, Entry]]:
@@ -83,7 +90,9 @@ def _read(directory: Path) -> dict[str, dict[str, Entry]]:
     return data or {}
 
 
-def _write(directory: Path, name: str, data: Mapping[str, Mapping[str, Entry]]) -> Written:
+def _write(
+    directory: Path, kind: str, name: str, data: Mapping[str, Mapping[str, Entry]]
+) -> Written:
     """Write the file, and bring the earlier one back if the inventory doesn't accept it."""
     path = directory / FILE
     before = path.read_text("utf-8") if path.exists() else None
@@ -92,14 +101,14 @@ def _write(directory: Path, name: str, data: Mapping[str, Mapping[str, Entry]]) 
     _replace(path, HEAD + text)
     try:
         town = load(directory, lists=False)
-        return Written(name, town, [path, *_propose_lists(town)])
+        return Written(name, kind, town, [path, *_propose_lists(town)])
     except KahyaError:
         _replace(path, before)
         raise
 
 
 def _propose_lists(town: Town) -> list[Path]:
-    """Bring the block lists to what incidents.yml says, and return the files that say so.
+    """Bring the block lists to what incidents.yml says; return the files and folders that say so.
 
     ``town`` was loaded without its lists. What is new in feeds is left for a plan of its own.
     """
@@ -110,7 +119,9 @@ def _propose_lists(town: Town) -> list[Path]:
     kept = list_store(town)
     snapshot = kept.snapshot(current) if current else build.build(settings, kept)
     write_pointer(directory, build.renew(snapshot, settings, kept).id)
-    return [directory / POINTER]
+    # A store beside feeds.yml is in git, too: without its texts lists.yml would name nothing.
+    own = kept.folder.resolve().is_relative_to(directory.resolve())
+    return [directory / POINTER, *(kept.folder / part for part in PROPOSED if own)]
 
 
 def _replace(path: Path, text: str | None) -> None:

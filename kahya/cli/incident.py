@@ -27,7 +27,6 @@ from kahya.emergency import hindrances
 from kahya.errors import PlanError
 from kahya.i18n import _
 from kahya.inventory import load, project_root, state_folder
-from kahya.inventory_incidents import FILE
 from kahya.model import Approval, Plan
 from kahya.plan import gate, policy, signature, store
 from kahya.workflow import Workflow
@@ -82,8 +81,9 @@ def _told(args: argparse.Namespace, state: str, written: incidents.Written) -> i
     open_journal(town).record("incident", "", about | {"by": checkout.person(root)})
     if not args.apply:
         systems = " ".join(f"--system {name}" for name in written.takers)
-        text = _("Written to {path}. Next: commit it, kahya plan {systems} --out FILE")
-        console.say(text.format(path=FILE, systems=systems))
+        paths = ", ".join(str(file.relative_to(town.directory)) for file in written.files)
+        text = _("Written: {files}. Next: commit them, then kahya plan {systems} --out FILE")
+        console.say(text.format(files=paths, systems=systems))
         return OK
     checkout.record(root, written.files, f"{written.name}: {state}: {args.reason}")
     args.system = args.system or written.takers

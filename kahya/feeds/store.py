@@ -19,6 +19,9 @@ from typing import Any
 from kahya.errors import FeedError
 from kahya.i18n import _
 
+PROPOSED = ("snapshots", "lists")
+"""The folders with all that a name of a snapshot leads to."""
+
 
 @dataclass(frozen=True)
 class Source:

@@ -46,7 +46,9 @@ def entries(town):
 
 def test_an_address_is_written_once_and_lifted(town, capsys):
     assert main(["block", "203.0.113.7/32", *WHY]) == 0
-    assert "Next: commit it, kahya plan --system firewall --out FILE" in capsys.readouterr().out
+    assert (
+        "Next: commit them, then kahya plan --system firewall --out FILE" in capsys.readouterr().out
+    )
     first = written(town)["blocked"]["203.0.113.7"]
     assert (first["reason"], first["by"]) == ("it scans us", "ayse@ornek.bel.tr")
     assert main(["block", "203.0.113.7", "--reason", "again", "--until", "2020-01-31"]) == 0
@@ -75,10 +77,22 @@ def test_what_would_harm_the_town_changes_nothing(town, capsys):
     assert len(entries(town)) == 1
 
 
+def test_a_host_of_others_and_one_that_is_gone_are_hosts_all_the_same(town, capsys):
+    assert main(["isolate", "kamera-itfaiye", *WHY]) == 0
+    assert "--system firewall" in capsys.readouterr().out
+    entry = yaml.safe_dump({"isolated": {"pc-old": written(town)["isolated"]["kamera-itfaiye"]}})
+    (town.directory / "incidents.yml").write_text(entry)
+    assert main(["lift", "pc-old", *WHY]) == 0
+    assert "--system firewall" in capsys.readouterr().out
+    assert written(town) == {}
+
+
 def test_a_domain_goes_out_with_the_block_lists(town, capsys):
     town.settings(["a.example"])
     main(["feeds", "fetch"])
+    capsys.readouterr()
     assert main(["block", "http://Evil.example/", *WHY]) == 0
+    assert "Written: incidents.yml, group_vars/all/lists.yml. Next" in capsys.readouterr().out
     names = load(town.directory).hosts["gw-fen"].vars["lists"]["names"]
     assert {name: about["count"] for name, about in names.items()} == {
         "domains/incidents": 1,
@@ -95,6 +109,7 @@ class Estate:
 
     def __init__(self, monkeypatch, town, against=()):
         self.applied, self.authors, self.status = [], ["mehmet@ornek.bel.tr"], "ok"
+        self.systems = ["firewall"]
         made = change("gw-merkez", "firewall", "merkez")
         self.changes = [replace(made, resource="blocked 203.0.113.7")]
         monkeypatch.setattr(Workflow, "make_plan", self.make_plan)
@@ -114,7 +129,7 @@ class Estate:
         self.words = ["--apply", "--yes", "--key", str(key), *WHY]
 
     def make_plan(self, part):
-        assert [system.name for system in part.systems] == ["firewall"]
+        assert [system.name for system in part.systems] == self.systems
         now = datetime.now(UTC)
         times = {key: (now + timedelta(hours=hours)).strftime(FORM)
                  for key, hours in (("created", 0), ("expires", 1))}  # fmt: skip
@@ -141,6 +156,17 @@ def test_at_once_it_is_written_committed_signed_and_applied(town, monkeypatch, c
     estate.changes = []
     assert main(["block", "203.0.113.7", *estate.words]) == 0
     assert len(estate.applied) == 1
+
+
+def test_a_domain_is_committed_with_the_lists_that_have_it(town, monkeypatch):
+    """As in the example, whose lists are in git: another clone has to find them."""
+    estate = Estate(monkeypatch, town)
+    estate.systems, estate.changes = ["resolver", "webfilter"], []
+    assert main(["block", "evil.example", *estate.words]) == 0
+    git = ["git", "-C", str(town.folder)]
+    left = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True,
+                          check=True).stdout  # fmt: skip
+    assert left == ""
 
 
 def test_what_is_no_emergency_waits_for_its_signatures(town, monkeypatch, capsys):
