@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from kahya import console, keys
-from kahya.cli.common import OK, Add, print_json, town_directory
+from kahya.cli.common import OK, Add, open_journal, print_json, town_directory
 from kahya.errors import InventoryError
 from kahya.i18n import _
 from kahya.inventory import load
@@ -32,11 +32,11 @@ def _keys(args: argparse.Namespace) -> int:
             _("A gateway without vpn_private_key has a key of its own."),
         )
     if args.switch:
-        written = {host.name: keys.switch(town, host) for host in own}
+        written = keys.switch(town, own, open_journal(town))
     else:
         which = keys.NEXT if args.next else keys.PRESENT
         made = keys.make(town, own, which)
-        written = {host: keys.write(town, host, **{which: key}) for host, key in made.items()}
+        written = keys.write(town, {host: {which: key} for host, key in made.items()})
     if args.json:
         print_json({host: str(path) for host, path in written.items()})
     else:
