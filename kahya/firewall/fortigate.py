@@ -15,6 +15,7 @@ from typing import Any
 from zlib import crc32
 
 from kahya.firewall.boxes import spans
+from kahya.firewall.incidents import CutOff
 from kahya.firewall.networks import Network, Networks, Places, addresses_of, within, without
 from kahya.firewall.nftables import Gateway, comment, hidden
 from kahya.firewall.policy import (
@@ -97,6 +98,8 @@ class _Configuration:
         inside, town = self.gateway.inside, self.gateway.atlas.town
         for rule in self.gateway.rules:
             self._publish(rule)
+        for why, flow in self._cut_off():
+            self._add_policy(_guard(why), flow)
         for wan in self.gateway.wan:
             self._add_policy(_guard("spoofed"), Flow(inside, (), wan, ANY))
             self._add_policy(_guard("would leave in the open"), Flow((), town, ANY, wan))
@@ -107,12 +110,24 @@ class _Configuration:
 
     def to_itself(self) -> None:
         """Add the policies about what is for the FortiGate itself; the rest is dropped."""
+        for why, flow in self._cut_off():
+            self._add_local(_guard(why), flow)
         for wan in self.gateway.wan:
             self._add_local(_guard("spoofed"), Flow(self.gateway.inside, (), wan, ANY))
         for rule in self.gateway.rules:
             for flow in self.gateway.flows(rule, "input"):
                 self._add_local(rule, flow)
         self._add_local(_guard("no rule"), Flow(EVERYTHING, (), ANY, ANY))
+
+    def _cut_off(self) -> Iterator[tuple[str, Flow]]:
+        """Yield what incidents.yml cuts off, in both directions; see ``CutOff``."""
+        found = CutOff.of(self.gateway.variables)
+        spared = without(EVERYTHING, found.examiners)
+        cut_off = ("blocked", found.blocked, ()), ("isolated", found.isolated, spared)
+        for why, cut, others in cut_off:
+            if cut:
+                yield why, Flow(cut, others, ANY, ANY)
+                yield why, Flow(others, cut, ANY, ANY)
 
     def _by_translation(self, flow: Flow) -> Iterator[Flow]:
         """Yield the parts of ``flow`` that need the gateway's address outside, and the others."""

@@ -111,6 +111,43 @@ def test_a_town_with_a_fortigate_is_as_its_policy_says(small, tables):
     assert review.refusals(small) == []
 
 
+@pytest.fixture
+def cut_off(small):
+    """The town with strangers blocked and a PC isolated."""
+    pc, desk = (small.hosts[name].vars for name in ("pc-merkez", "ws-merkez"))
+    about = {"blocked": ["203.0.113.7", "192.0.2.0/29", "2001:db8:ffff::/48"]}
+    about |= {"isolated": [pc["ansible_host"], pc["address6"]]}
+    about |= {"examiners": [desk["ansible_host"], desk["address6"]]}
+    small.hosts["gw-merkez"].vars["incidents"] = about
+    return small
+
+
+def test_what_is_cut_off_is_denied_before_all_else(cut_off, tables):
+    assert any("expected dropped" in one for one in found(cut_off, tables))
+    made = configuration(cut_off.hosts["gw-merkez"].vars)
+    assert found(cut_off, made) == []
+    names = [policy["name"] for policy in made[POLICY].values()]
+    assert names[:4] == ["blocked/1", "blocked/2", "isolated/1", "isolated/2"]
+    assert names[4:] == [policy["name"] for policy in tables[POLICY].values()]
+
+
+@pytest.mark.parametrize(
+    ("table", "name", "told"),
+    [
+        (POLICY, "blocked/1", r"internet 192\.0\.2\..* → .*tcp/8443"),
+        (POLICY, "blocked/2", r"→ internet 192\.0\.2\."),
+        (POLICY, "isolated/1", r"ofis 10\.20\.1\.50 .* → "),
+        (POLICY, "isolated/2", r"dmz .* → ofis 10\.20\.1\.50 "),
+        (LOCAL, "isolated/1", r"ofis 10\.20\.1\.50 .* → gateway"),
+        (LOCAL6, "isolated/1", r"ofis fd20:0:0:1::50 .* → gateway"),
+    ],
+)
+def test_each_of_its_policies_is_needed(cut_off, table, name, told):
+    made = configuration(cut_off.hosts["gw-merkez"].vars)
+    by_name(made, table, name).update(status="disable")
+    assert any(re.search(f"{told}.*expected dropped", one) for one in found(cut_off, made))
+
+
 def by_name(tables, table, name):
     return next(
         e for e in tables[table].values() if (e.get("name") or e["comments"])[: len(name)] == name
