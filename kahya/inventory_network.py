@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from ipaddress import IPv4Address, IPv4Network
 from itertools import combinations
 from typing import Any
@@ -18,6 +18,7 @@ Row = tuple[list[str | int], dict[str, Any]]
 USERS = (("aaa", "users", "name"), ("snmp", "users", "name"))
 RADIUS = ("aaa", "radius", "address")
 SECRET_KEYS = {"auth_password", "priv_password", "key", *HASH.values()}
+GATEWAY_KEYS = {"psk", "fortigate_access_token"}
 
 
 def check_network(raw: RawInventory) -> list[Problem]:
@@ -32,6 +33,10 @@ def check_network(raw: RawInventory) -> list[Problem]:
             problems |= {*_vlans(host), *_roles(host), *_ports(host), *_hashes(host)}
             problems |= {*_twice(host), *_in_the_open(host, raw.secrets)}
             problems |= set(_management(host, gateway, raw))
+    for host in raw.hosts.values():
+        peers = enumerate(host.vars.get("ipsec_peers", ()))
+        rows: list[Row] = [([], host.vars), *((["ipsec_peers", n], peer) for n, peer in peers)]
+        problems |= set(_unhidden(host, rows, GATEWAY_KEYS, raw.secrets))
     return sorted(problems)
 
 
@@ -123,8 +128,15 @@ def _twice(host: RawHost) -> Iterator[Problem]:
 def _in_the_open(host: RawHost, secrets: tuple[str, ...]) -> Iterator[Problem]:
     enable: Row = (["network", "aaa", "enable"], host.vars["network"]["aaa"]["enable"])
     rows = [row for *path, _key in (*USERS, RADIUS) for row in _rows(host, path)]
-    for place, row in (enable, *rows):
-        for key in sorted(SECRET_KEYS & row.keys()):
+    yield from _unhidden(host, [enable, *rows], SECRET_KEYS, secrets)
+
+
+def _unhidden(
+    host: RawHost, rows: Iterable[Row], keys: set[str], secrets: tuple[str, ...]
+) -> Iterator[Problem]:
+    """Yield the values of ``keys`` that are in no vault: plans and reports would show them."""
+    for place, row in rows:
+        for key in sorted(keys & row.keys()):
             if row[key] not in secrets:
                 message = _("stands in the open")
                 expected = _("it in a vault file, and its name here")

@@ -6,11 +6,13 @@ from threading import Thread
 
 import pytest
 import yaml
+from ansible.parsing.vault import VaultLib, VaultSecret
 from devices.eapi import certificate
 from devices.fortios import ABOUT, DEFAULTS, IN_USE, FortiGate, server
 
 from kahya.engines.ansible import AnsibleEngine
 from kahya.engines.base import Mandate, Task
+from kahya.errors import InventoryError
 from kahya.firewall.fortigate import ADDRESS, POLICY
 from kahya.firewall.fortigate_eval import Configuration
 from kahya.firewall.matrix import Matrix
@@ -48,15 +50,20 @@ class Bench:
             file.write_text(text, encoding="utf-8")
         for name in ("roles", "probes"):
             (folder / name).symlink_to(ROOT / name)
-        (folder / "ansible.cfg").touch()
+        password = ROOT / "inventories/lab/.vault-password"
+        (folder / "ansible.cfg").write_text(f"[defaults]\nvault_identity_list = lab@{password}\n")
         (folder / "systems.yml").write_text(yaml.safe_dump({"systems": [SYSTEM]}), encoding="utf-8")
         self.device = FortiGate(folder / "device", PORTS)
         self.device.token = TOKEN
         self.server = server(self.device, "127.20.1.1")
         Thread(target=self.server.serve_forever, daemon=True).start()
         shutil.copy(folder / "device/certificate.pem", self.town_folder / "gw-merkez.pem")
-        way = {"ansible_httpapi_port": self.server.server_port, "fortigate_access_token": TOKEN}
-        self.write("host_vars/gw-merkez/here.yml", way)
+        self.write(
+            "host_vars/gw-merkez/here.yml", {"ansible_httpapi_port": self.server.server_port}
+        )
+        secret = VaultSecret(password.read_bytes().strip())
+        token = VaultLib().encrypt(f"fortigate_access_token: {TOKEN}\n", secret, vault_id="lab")
+        (self.town_folder / "host_vars/gw-merkez/vault.yml").write_bytes(token)
         (folder / "work").mkdir()
         self.engine = AnsibleEngine(folder / "ssh_config", folder / "work")
 
@@ -104,6 +111,12 @@ def bench(tmp_path):
     yield bench
     bench.server.shutdown()
     bench.server.server_close()
+
+
+def test_a_token_in_the_open_is_refused(bench):
+    bench.write("host_vars/gw-merkez/vault.yml", {"fortigate_access_token": TOKEN})
+    with pytest.raises(InventoryError, match=r"vault.yml:1: fortigate_access_token: stands in"):
+        bench.load()
 
 
 def resources(changes):
