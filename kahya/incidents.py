@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,7 +18,7 @@ from kahya.i18n import _
 from kahya.inventory import list_store, load
 from kahya.inventory_check import check_file
 from kahya.inventory_feeds import POINTER, pointed, write_pointer
-from kahya.inventory_incidents import FILE, PARTS, TAKERS, kind_of
+from kahya.inventory_incidents import FILE, PARTS, TAKERS, kind_of, unseen
 from kahya.model import Town
 
 HEAD = """\
@@ -35,8 +38,9 @@ class Written(NamedTuple):
 
     @property
     def takers(self) -> list[str]:
-        """The systems of the town that cut such a thing off."""
-        return [s.name for s in self.town.systems if s.name in TAKERS[self.kind]]
+        """The systems that cut such a thing off on some host of the town."""
+        kept = filter(self.town.hosts_of, self.town.systems)
+        return [system.name for system in kept if system.name in TAKERS[self.kind]]
 
 
 def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> Written:
@@ -52,11 +56,14 @@ def cut_off(directory: Path, part: str, what: str, about: Mapping[str, str]) -> 
         KahyaError: it would harm the town, or nothing there could do it. Nothing is changed.
     """
     kind, name = _named(part, what)
-    data = _read(directory)
-    before = data.setdefault(part, {}).get(name, {})
-    first = {key: before[key] for key in ("by", "since") if before}
-    data[part][name] = {key: text for key, text in {**about, **first}.items() if text}
-    return _write(directory, kind, name, data)
+    if unseen(what):
+        name = what  # to be told that it is, for the page without https:// is another
+    with _alone(directory):
+        data = _read(directory)
+        before = data.setdefault(part, {}).get(name, {})
+        first = {key: before[key] for key in ("by", "since") if before}
+        data[part][name] = {key: text for key, text in {**about, **first}.items() if text}
+        return _write(directory, kind, name, data)
 
 
 def lift(directory: Path, what: str) -> Written:
@@ -65,15 +72,27 @@ def lift(directory: Path, what: str) -> Written:
     Raises:
         KahyaError: it isn't cut off.
     """
-    data = _read(directory)
-    for part in PARTS:
-        kind, name = _named(part, what)
-        if name in data.get(part, {}):
-            del data[part][name]
-            return _write(directory, kind, name, data)
+    with _alone(directory):
+        data = _read(directory)
+        for part in PARTS:
+            kind, name = _named(part, what)
+            if name in data.get(part, {}):
+                del data[part][name]
+                return _write(directory, kind, name, data)
     raise InventoryError(
         _("{what} is not cut off").format(what=what), _("kahya blocks lists what is.")
     )
+
+
+@contextmanager
+def _alone(directory: Path) -> Iterator[None]:
+    """Let no other command write what is cut off until the end of the block."""
+    folder = os.open(directory, os.O_RDONLY)
+    try:
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(folder)
 
 
 def _named(part: str, what: str) -> tuple[str, str]:
@@ -118,7 +137,8 @@ def _propose_lists(town: Town) -> list[Path]:
         return []
     kept = list_store(town)
     snapshot = kept.snapshot(current) if current else build.build(settings, kept)
-    write_pointer(directory, build.renew(snapshot, settings, kept).id)
+    if not write_pointer(directory, build.renew(snapshot, settings, kept).id):
+        return []
     # A store beside feeds.yml is in git, too: without its texts lists.yml would name nothing.
     own = kept.folder.resolve().is_relative_to(directory.resolve())
     return [directory / POINTER, *(kept.folder / part for part in PROPOSED if own)]

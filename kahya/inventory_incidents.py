@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from kahya.feeds.build import own_lists, without_allowed
-from kahya.feeds.entries import named, network, read
+from kahya.feeds.entries import host_of, named, network, read
 from kahya.feeds.guard import own_entries, own_networks
 from kahya.i18n import _
 from kahya.inventory_check import Problem, check_file, line_in, relative
@@ -21,8 +21,8 @@ from kahya.model import Incident
 FILE = "incidents.yml"
 PARTS = ("blocked", "isolated")
 TAKERS = {
-    "address": ("firewall",),
-    "host": ("firewall",),
+    "address": ("firewall", "fortigate"),
+    "host": ("firewall", "fortigate"),
     "domain": ("resolver", "webfilter"),
     "url": ("webfilter",),
 }
@@ -66,6 +66,16 @@ def kind_of(text: str) -> tuple[str, str]:
     return ("domain" if host else ""), host
 
 
+def unseen(text: str) -> bool:
+    """Return whether ``text`` is a port, or a page within HTTPS: the web filter sees neither.
+
+    >>> unseen("evil.example:8080"), unseen("https://evil.example/a"), unseen("evil.example/a")
+    (True, True, False)
+    """
+    kind, written = kind_of(text)
+    return kind == "url" and (text.lower().startswith("https:") or not {"/", "?"} & {*written})
+
+
 def check_incidents(
     path: Path, raw: RawInventory, feeds: Mapping[str, Any] | None, systems: Collection[str]
 ) -> tuple[tuple[Incident, ...], list[Problem]]:
@@ -100,6 +110,9 @@ def _faults(kind: str, what: str, written: str, town: _Town) -> Iterator[tuple[s
     elif not kind:
         expected = _("an address, domain or URL, at most a /16 (IPv6: /32)")
         yield _("{value} names nothing that can be blocked").format(value=repr(what)), expected
+    elif unseen(what):
+        message = _("the web filter sees neither ports nor pages within HTTPS, only sites there")
+        yield message, host_of(written.encode()).decode()
     elif written != what:
         yield _("{value} is not valid").format(value=repr(what)), written
     elif TAKERS[kind][0] not in town.systems:
