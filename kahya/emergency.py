@@ -6,10 +6,11 @@ it out, Kâhya itself, the rules and the approvers, are the ones that were appli
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from kahya import checkout
-from kahya.drift import KINDS, history
+from kahya.drift import KINDS, Pair, history
 from kahya.i18n import _
 from kahya.inventory import project_root
 from kahya.journal import Journal
@@ -28,15 +29,37 @@ def hindrances(plan: Plan, town: Town, journal: Journal) -> list[str]:
         return [_("incidents.yml doesn't ask for {what}").format(what=_few(more))]
     if "+" in plan.commit:
         return [_("the inventory holds what was not committed")]
+    return sorted(shut(town, journal, {(change.host, change.system) for change in plan.changes}))
+
+
+def shut(town: Town, journal: Journal, pairs: Collection[Pair]) -> dict[str, list[Pair]]:
+    """Return where the short way is shut, whatever the plan, by why.
+
+    Args:
+        town: as it is now.
+        journal: what was applied.
+        pairs: the hosts and systems that are asked about; see ``concerned``.
+    """
     root, past = project_root(Path(town.directory)), history(journal.entries(*KINDS))
-    found = []
-    for commit in {past.commit((change.host, change.system)) for change in plan.changes}:
+    last: dict[str | None, list[Pair]] = {}
+    for pair in pairs:
+        last.setdefault(past.commit(pair), []).append(pair)
+    found: dict[str, list[Pair]] = {}
+    for commit, there in last.items():
         files = checkout.changed(root, commit) if commit else None
         if files is None:
-            found.append(_("what was applied last is no commit that is known here"))
+            why = _("what was applied last is no commit that is known here")
+            found.setdefault(why, []).extend(there)
         elif code := [name for name in files if not _is_data(name)]:
-            found.append(_("since the last apply, {what} was changed").format(what=_few(code)))
-    return sorted(found)
+            why = _("since the last apply, {what} was changed").format(what=_few(code))
+            found.setdefault(why, []).extend(there)
+    return found
+
+
+def concerned(town: Town) -> list[Pair]:
+    """Return the hosts and systems for which the town agreed on a short way."""
+    names = town.settings.get("approval", {}).get("emergency", {}).get("systems", ())
+    return [(h.name, s.name) for s in town.systems if s.name in names for h in town.hosts_of(s)]
 
 
 def _is_data(name: str) -> bool:

@@ -20,7 +20,9 @@ from kahya.cli.common import (
     path,
     print_json,
     show_incidents,
+    show_shut,
 )
+from kahya.emergency import concerned, shut
 from kahya.errors import KahyaError
 from kahya.i18n import _
 from kahya.model import Approval, Plan, Result
@@ -131,12 +133,14 @@ def told(flow: Workflow, result: Result) -> int:
 def _status(args: argparse.Namespace) -> int:
     flow, _part = open_town(args)
     status, late = flow.status(), overdue(flow.town)
+    closed = shut(flow.town, flow.journal, concerned(flow.town))
     if args.json:
         cut_off = [asdict(incident) for incident in flow.town.incidents]
-        print_json(_as_document(status) | {"cut_off": cut_off})
+        print_json(_as_document(status) | {"cut_off": cut_off, "short_way_shut": closed})
     else:
         console.status(status)
         show_incidents(flow.town)
+        show_shut(closed)
     return DIFFERENT if status.open or late else OK
 
 

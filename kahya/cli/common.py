@@ -8,11 +8,12 @@ import os
 import sys
 import time
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from kahya import console
+from kahya.drift import Pair
 from kahya.errors import InventoryError
 from kahya.firewall import review
 from kahya.i18n import _
@@ -96,6 +97,18 @@ def show_incidents(town: Town) -> None:
         text += _(" (until {day})").format(day=one.until) if one.until else ""
         past = _("; its last day is over: kahya lift {what}").format(what=one.what)
         console.line(text + past * (one in late), "red" if one in late else "")
+
+
+def show_shut(found: Mapping[str, Sequence[Pair]]) -> None:
+    """Print where a block or isolation would need the usual signatures, and what mends that."""
+    for why, pairs in found.items():
+        where = ", ".join(dict.fromkeys(f"{host} {system}" for host, system in pairs))
+        text = _("The short way of incidents is shut on {where}: {why}.")
+        console.line(text.format(where=where, why=why), "yellow")
+    if found:
+        console.say(
+            _("An apply of anything there opens it, such as a drill: docs/runbooks/incident.md")
+        )
 
 
 def overdue(town: Town) -> list[Incident]:

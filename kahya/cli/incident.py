@@ -21,12 +21,14 @@ from kahya.cli.common import (
     path,
     print_json,
     show_incidents,
+    show_shut,
     town_directory,
 )
-from kahya.emergency import hindrances
-from kahya.errors import PlanError
+from kahya.emergency import concerned, hindrances, shut
+from kahya.errors import InventoryError, PlanError
 from kahya.i18n import _
 from kahya.inventory import load, project_root, state_folder
+from kahya.inventory_feeds import POINTER
 from kahya.model import Approval, Plan
 from kahya.plan import gate, policy, signature, store
 from kahya.workflow import Workflow
@@ -64,14 +66,27 @@ def _isolate(args: argparse.Namespace) -> int:
 
 
 def _cut_off(args: argparse.Namespace, part: str) -> int:
-    directory, since = town_directory(args), datetime.now(UTC).strftime(signature.FORM)
+    directory, since = _place(args), datetime.now(UTC).strftime(signature.FORM)
     about = {"reason": args.reason, "by": checkout.person(project_root(directory))}
     about |= {"since": since, "until": args.until}
     return _told(args, part, incidents.cut_off(directory, part, args.what, about))
 
 
 def _lift(args: argparse.Namespace) -> int:
-    return _told(args, "lifted", incidents.lift(town_directory(args), args.what))
+    return _told(args, "lifted", incidents.lift(_place(args), args.what))
+
+
+def _place(args: argparse.Namespace) -> Path:
+    """Return the town's folder; with --apply nobody's lists may wait in it for a commit."""
+    directory = town_directory(args)
+    root = project_root(directory)
+    pending = (checkout.changed(root, "HEAD") if args.apply else None) or ()
+    if (pointer := str((directory / POINTER).relative_to(root))) in pending:
+        raise InventoryError(
+            _("{path} holds what was not committed, and would go along").format(path=pointer),
+            _("Commit it, or take it back with git checkout."),
+        )
+    return directory
 
 
 def _told(args: argparse.Namespace, state: str, written: incidents.Written) -> int:
@@ -137,4 +152,5 @@ def _list(args: argparse.Namespace) -> int:
         show_incidents(town)
         if not town.incidents:
             console.say(_("Nothing is cut off."))
+        show_shut(shut(town, open_journal(town), concerned(town)))
     return DIFFERENT if overdue(town) else OK

@@ -56,7 +56,9 @@ def test_an_address_is_written_once_and_lifted(town, capsys):
     assert again == {"203.0.113.7": first | {"reason": "again", "until": "2020-01-31"}}
     capsys.readouterr()
     assert main(["status"]) == 2
-    assert "its last day is over: kahya lift 203.0.113.7" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "its last day is over: kahya lift 203.0.113.7" in told
+    assert "The short way of incidents is shut on gw-merkez firewall, " in told
     assert main(["blocks", "--json"]) == 2
     assert json.loads(capsys.readouterr().out)[0]["what"] == "203.0.113.7"
     assert main(["lift", "203.0.113.7/32", "--reason", "a mistake"]) == 0
@@ -70,7 +72,11 @@ def test_what_would_harm_the_town_changes_nothing(town, capsys):
     variables = load(town.directory).hosts["gw-fen"].vars["incidents"]
     assert variables["isolated"] == ["10.20.2.50", "fd20:0:0:2::50"]
     before = (town.directory / "incidents.yml").read_text()
-    for words in (["block", "2001:db8:0:51::11"], ["block", "203.0.113.7", "--until", "tomorrow"]):
+    for words in (
+        ["block", "2001:db8:0:51::11"],
+        ["block", "203.0.113.7", "--until", "tomorrow"],
+        ["block", "https://evil.example/a.exe"],
+    ):
         assert main([*words, *WHY]) == 1
         assert "incidents.yml" in capsys.readouterr().err
         assert (town.directory / "incidents.yml").read_text() == before
@@ -167,6 +173,15 @@ def test_a_domain_is_committed_with_the_lists_that_have_it(town, monkeypatch):
     left = subprocess.run([*git, "status", "--porcelain"], capture_output=True, text=True,
                           check=True).stdout  # fmt: skip
     assert left == ""
+
+
+def test_lists_that_wait_for_a_commit_do_not_go_along(town, monkeypatch, capsys):
+    estate = Estate(monkeypatch, town)
+    assert main(["block", "evil.example", *WHY]) == 0
+    before = (town.directory / "incidents.yml").read_text()
+    assert main(["block", "203.0.113.7", *estate.words]) == 1
+    assert "group_vars/all/lists.yml holds what was not committed" in capsys.readouterr().err
+    assert (town.directory / "incidents.yml").read_text() == before
 
 
 def test_what_is_no_emergency_waits_for_its_signatures(town, monkeypatch, capsys):

@@ -8,7 +8,7 @@ import pytest
 
 from kahya import emergency
 from kahya.journal import Journal
-from kahya.model import Change
+from kahya.model import Change, Host, System, Town
 
 PAIR = {"host": "gw-fen", "system": "firewall"}
 
@@ -110,3 +110,22 @@ def test_the_other_hindrances(checkout):
     ]
     told = checkout.hindrances(resource="nftables input")
     assert told == ["incidents.yml doesn't ask for gw-fen firewall: nftables input"]
+
+
+def test_where_the_short_way_is_shut_is_known_before_it_is_needed(checkout):
+    hosts = {name: Host(name, "", "fen", ("gateways",), {}) for name in ("gw-fen", "gw-new")}
+    systems = [System("firewall", {}, "pyinfra", "", "gateways", "", (), "L2"),
+               System("base", {}, "pyinfra", "", "gateways", "", (), "L2")]  # fmt: skip
+    settings = {"approval": {"emergency": {"systems": ["firewall"]}}}
+    town = Town("ornek", "", str(checkout.root / "inventories/lab"), "en", 30, {}, hosts, {},
+                tuple(systems), (), settings)  # fmt: skip
+    pairs = emergency.concerned(town)
+    assert pairs == [("gw-fen", "firewall"), ("gw-new", "firewall")]
+    never = {"what was applied last is no commit that is known here": [("gw-new", "firewall")]}
+    assert emergency.shut(town, checkout.journal, pairs) == never
+    checkout.write("kahya/x.py")
+    checkout.commit()
+    since = {"since the last apply, kahya/x.py was changed": [("gw-fen", "firewall")]}
+    assert emergency.shut(town, checkout.journal, pairs) == never | since
+    checkout.applied(checkout.head)
+    assert emergency.shut(town, checkout.journal, pairs) == never
