@@ -34,8 +34,8 @@ def check_network(raw: RawInventory) -> list[Problem]:
             problems |= {*_twice(host), *_in_the_open(host, raw.secrets)}
             problems |= set(_management(host, gateway, raw))
     for host in raw.hosts.values():
-        peers = enumerate(host.vars.get("ipsec_peers", ()))
-        rows: list[Row] = [([], host.vars), *((["ipsec_peers", n], peer) for n, peer in peers)]
+        rows: list[Row] = [([], host.vars)]
+        rows += [(["ipsec_peers", n], p) for n, p in enumerate(host.vars.get("ipsec_peers", ()))]
         problems |= set(_unhidden(host, rows, GATEWAY_KEYS, raw.secrets))
     return sorted(problems)
 
