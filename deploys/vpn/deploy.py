@@ -33,7 +33,7 @@ systemd.service(service="frr", running=True, enabled=True, **follows)
 systemd.service(service="frr", restarted=True, _if=daemons.did_change)
 
 # Several lines to carriers: a tunnel leaves by its own, whatever the default route.
-by_line = rules.rules_of(data.lines, data.interfaces)
+by_line = rules.rules_of(data.lines, data.interfaces, data.get("ipsec_peers") or ())
 unit = files.template(
     src=str(HERE / "kahya-lines.service.j2"),
     dest="/etc/systemd/system/kahya-lines.service",

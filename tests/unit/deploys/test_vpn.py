@@ -27,7 +27,7 @@ keys.FOLDER = HERE
 keys.present({wanted!r}, {upcoming!r})
 """
 RULES = """
-rules.exactly(rules.rules_of({lines}, {interfaces}))
+rules.exactly(rules.rules_of({lines}, {interfaces}, {peers}))
 """
 
 
@@ -100,7 +100,7 @@ def test_exactly_the_rules_of_the_lines(place):
     interfaces = {"wan0": {"address": "192.0.2.9/24"}, "wan1": {"address": "203.0.113.9/24"}}
 
     def deploy(some):
-        text = RULES.format(lines=some, interfaces=interfaces)
+        text = RULES.format(lines=some, interfaces=interfaces, peers=[])
         place.deploy(HARMLESS.format(part="rules") + text)
 
     (place.folder / "rules-4").write_text("50:\tfrom 192.0.2.7 lookup 7\n")
@@ -120,3 +120,23 @@ def test_exactly_the_rules_of_the_lines(place):
     assert place.rules(4) == place.rules(6) == wanted[:1]
     assert place.revert().status == "reverted"
     assert sorted(place.rules(4)) == sorted([*wanted, main])
+
+
+def test_the_rule_of_strongswan_is_kept_where_it_has_peers_and_nowhere_else(place):
+    """charon makes it at its start, for both families (seen of 5.9.8)."""
+    own = "220:\tfrom all lookup 220"
+    lines = [{"table": 101, "interface": "wan0"}]
+
+    def want(peers):
+        text = RULES.format(lines=lines, interfaces={}, peers=peers)
+        place.deploy(HARMLESS.format(part="rules") + text)
+        return place.plan()
+
+    place.apply(want([{"name": "hastane"}]))
+    assert (place.rules(4)[1:], place.rules(6)[1:]) == ([own], [own])
+    assert place.plan()[0].changes == ()
+    (place.folder / "rules-6").write_text("101:\tfrom all fwmark 0x65 lookup 101\n")
+    (change,) = place.plan()[0].changes
+    assert "+6 220 from all lookup 220" in change.diff
+    (change,) = want([])[0].changes
+    assert "-4 220 from all lookup 220" in change.diff
