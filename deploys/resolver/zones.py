@@ -14,6 +14,7 @@ from deploys.steps import told
 
 FOLDER = "/var/lib/kahya/resolver"
 PROGRAM = "/usr/local/lib/kahya-resolver/zones"
+TELL = f"test ! -x {PROGRAM} || {PROGRAM} sync"  # on the way back it may be gone
 
 
 class Strays(FactBase):

@@ -15,7 +15,7 @@ from deploys.steps import told
 CLOSED = 100
 """So far behind the rule of a table stands the one for what found nothing in it."""
 IPSEC = 220
-"""Table, and place of its rule, where strongSwan has the ways to its peers (charon.routing_table)."""
+"""Table, and place of its rule, of strongSwan's ways to its peers (charon.routing_table)."""
 OTHERS = "ip -$v rule show | grep -Ev '^(0|32766|32767):' | sed s,:,,"  # than the kernel's own
 DUMP = f"for v in 4 6; do {OTHERS} | sed s/^/$v\\ /; done >rules.before; true"
 STEPS = f"""\

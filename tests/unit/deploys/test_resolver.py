@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploys.resolver import zones
 from deploys.resolver.config import config
 
 PROGRAM = Path(__file__).parents[3] / "deploys/resolver/zones"
@@ -143,6 +144,12 @@ def test_without_any_list_it_starts_all_the_same(tmp_path):
 def test_a_resolver_that_does_not_run_is_told_nothing(resolver):
     (resolver.folder / "running").unlink(missing_ok=True)
     assert resolver.zones("tell") == resolver.zones("sync") == []
+
+
+def test_before_the_first_lists_nobody_is_told_anything():
+    """The way back takes the program away first."""
+    assert not Path(zones.PROGRAM).exists()
+    assert subprocess.run(["sh", "-ec", zones.TELL], check=False).returncode == 0
 
 
 INTERFACES = {
