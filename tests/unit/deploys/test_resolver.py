@@ -65,12 +65,15 @@ class Resolver:
         text = "".join(f"{name} {kind}\n" for name, kind in zones.items())
         (self.folder / "running").write_text(text + BUILTIN)
 
-    def zones(self, *words):
+    def run(self, *words):
         path = f"{self.folder}:{os.environ['PATH']}"
-        done = subprocess.run(
+        return subprocess.run(
             ["bash", self.folder / "zones", *words], env={"PATH": path},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
+
+    def zones(self, *words):
+        done = self.run(*words)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.splitlines()
 
@@ -122,6 +125,19 @@ def test_what_was_there_comes_back(resolver):
     assert resolver.running().keys() == {*CANARIES, "b.example"}
     resolver.zones("sync", str(resolver.folder / "was"))
     assert resolver.running() == {"c.example": "redirect"}
+
+
+@pytest.mark.parametrize("tool", ["find", "unbound-control"])
+def test_what_can_not_be_read_is_an_error_and_nothing_is_removed(tmp_path, tool):
+    resolver = Resolver(tmp_path)
+    resolver.want({"town": {"b.example"}})
+    resolver.runs({"b.example": BLOCKED})
+    (tmp_path / tool).write_text("#!/bin/sh\nexit 1")
+    (tmp_path / tool).chmod(0o755)
+    for action in ("sync", "tell"):
+        done = resolver.run(action)
+        assert (done.returncode, done.stdout) == (1, "")
+    assert (tmp_path / "running").read_text() == f"b.example {BLOCKED}\n{BUILTIN}"
 
 
 def test_a_list_is_no_way_into_the_configuration(resolver):
