@@ -23,6 +23,10 @@ case $1 in
 list_local_zones) sed 's/ /. /' running ;;
 local_zones) { cat running -; } | awk '{ z[$1] = $2 } END { for (n in z) print n, z[n] }' >new ;;
 local_zones_remove) awk 'NR == FNR { gone[$1]; next } !($1 in gone)' - running >new ;;
+list_forwards) sed 's/ forward:/. IN forward /; s/,/ /g' asks ;;
+forward_add) { grep -v "^$2 " asks; echo "$2 forward:$3${4+,$4}"; } >asked; mv asked asks ;;
+forward_remove) { grep -v "^$2 " asks || true; } >asked; mv asked asks ;;
+list_stubs) echo '. IN stub prime 192.0.2.53' ;;
 esac
 test ! -e new || mv new running
 """
@@ -49,6 +53,7 @@ class Resolver:
         (folder / "domains").mkdir()
         (folder / "unbound-control").write_text(CONTROL)
         (folder / "unbound-control").chmod(0o755)
+        (folder / "asks").touch()
         (folder / "systemctl").write_text(f"#!/bin/sh\ntest -e {folder}/running")
         (folder / "systemctl").chmod(0o755)
         text = PROGRAM.read_text().replace("/var/lib/kahya/resolver", str(folder))
@@ -115,6 +120,24 @@ def test_what_differs_is_told_with_some_names_and_counted(resolver):
     assert counts == "2 10"
     assert {"-a.example always_nxdomain", "-bank.example redirect"} < set(shown)
     assert len([line for line in shown if line.startswith("+")]) == 5
+
+
+def test_who_it_asks_is_as_configured(tmp_path):
+    resolver = Resolver(tmp_path)
+    resolver.runs(dict.fromkeys(CANARIES, BLOCKED))
+    wanted = {"zones": [], "domains": {"ornek.bel.tr": ["10.20.1.11", "10.20.1.10"]}}
+    (tmp_path / "unbound.conf.d").mkdir()
+    text = config(wanted | {"forwarders": ["2001:DB8::1"]}, {})
+    (tmp_path / "unbound.conf.d/kahya.conf").write_text(text.replace("domain-insecure", "#"))
+    (tmp_path / "asks").write_text(". forward:203.0.113.66\nbank.example forward:203.0.113.66\n")
+    assert set(resolver.zones("tell")) == {
+        "-. forward:203.0.113.66", "-bank.example forward:203.0.113.66",
+        "+. forward:2001:db8::1", "+ornek.bel.tr forward:10.20.1.10,10.20.1.11", "2 2",
+    }  # fmt: skip
+    resolver.zones("sync")
+    assert resolver.zones("tell") == ["0 0"]
+    asks = (tmp_path / "asks").read_text().splitlines()
+    assert asks == [". forward:2001:db8::1", "ornek.bel.tr forward:10.20.1.10,10.20.1.11"]
 
 
 def test_what_was_there_comes_back(resolver):
