@@ -73,5 +73,6 @@ if vault:
         _if=private_key.did_change,
     )
 
-for route in host.get_fact(routes.HandmadeRoutes):
+tables = [line["table"] for line in data.lines]
+for route in host.get_fact(routes.HandmadeRoutes, tables=tables):
     routes.absent(route)
