@@ -256,7 +256,7 @@ def _host_problems(
         yield Problem(file, line, host.name, message, expected)
     names = ["host", "network", *(["building"] if mine or not outside else [])]
     gateway = host.name in raw.groups.get("gateways", ())
-    names += ["gateway", "firewall", "webfilter"] if gateway else []
+    names += ["gateway", "firewall", "resolver", "webfilter"] if gateway else []
     names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
@@ -275,7 +275,8 @@ def _covers(system: Mapping[str, Any], host: RawHost) -> bool:
 def _unknown(
     host: RawHost, specs: Mapping[str, dict[str, Any]], locate: Locate
 ) -> Iterator[Problem]:
-    parts = ("host", "network", "building", "gateway", "firewall", "webfilter", "switch")
+    gateway = ("gateway", "firewall", "resolver", "webfilter")
+    parts = ("host", "network", "building", *gateway, "switch")
     core = {k for name in parts for k in schemas()[name]["properties"]}
     known = core | {"group_names", "inventory_hostname"} | {k for s in specs.values() for k in s}
     free = ("ansible_", "vault_", *(f"{system}_" for system, spec in specs.items() if not spec))
