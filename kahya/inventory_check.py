@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -13,9 +14,10 @@ from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip
 from itertools import combinations
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import yaml
-from jsonschema import Draft202012Validator, FormatChecker
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
 
 from kahya.i18n import _
 from kahya.inventory_reader import RawHost, RawInventory, origin
@@ -99,6 +101,22 @@ def _is_wireguard_key(value: object) -> bool:
     if not isinstance(value, str):
         return True
     return len(base64.b64decode(value, validate=True)) == WIREGUARD_KEY_BYTES
+
+
+@FORMATS.checks("page")
+def _is_page(value: object) -> bool:
+    return not isinstance(value, str) or unquote(value).isprintable()  # one line of a list
+
+
+def _pattern(_validator: Any, pattern: str, value: object, _schema: Any) -> Iterator[Any]:
+    # JSON Schema's $ is the very end; Python's lets the end of a line follow.
+    if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
+        yield ValidationError(f"{value!r} does not match {pattern!r}")
+
+
+VALIDATOR = validators.extend(  # type: ignore[no-untyped-call]
+    Draft202012Validator, {"pattern": _pattern}
+)
 
 
 @cache
@@ -310,7 +328,7 @@ def at(host: RawHost, path: list[str | int], message: str, expected: str) -> Pro
 
 
 def _violations(data: Any, schema: Any, locate: Locate, owner: str = "") -> Iterator[Problem]:
-    validator = Draft202012Validator(schema, format_checker=FORMATS)
+    validator = VALIDATOR(schema, format_checker=FORMATS)
     for error in validator.iter_errors(data):
         yield from _problems_of(error, locate, owner)
 
