@@ -2,29 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_network
 from itertools import combinations
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote
 
 import yaml
-from jsonschema import Draft202012Validator, FormatChecker, ValidationError, validators
 
 from kahya.i18n import _
+from kahya.inventory_formats import FORMATS, VALIDATOR
 from kahya.inventory_reader import RawHost, RawInventory, origin
 
-WIREGUARD_KEY_BYTES = 32
 INTERFACE_NAME_MAX = 15
-FORMATS = FormatChecker(formats=["date", "ipv4", "ipv6", "regex"])
 JSON_TYPES = {
     "str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean",
     "list": "array", "dict": "object",
@@ -61,62 +54,6 @@ _Loader.yaml_implicit_resolvers = {
     letter: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
     for letter, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-
-
-@FORMATS.checks("subnet", ValueError)
-def _is_subnet(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv4Network(value)))
-
-
-@FORMATS.checks("network", ValueError)
-def _is_network(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(ip_network(value)))
-
-
-@FORMATS.checks("interface", ValueError)
-def _is_interface(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv4Interface(value)))
-
-
-@FORMATS.checks("subnet6", ValueError)
-def _is_subnet6(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv6Network(value)))
-
-
-@FORMATS.checks("interface6", ValueError)
-def _is_interface6(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv6Interface(value)))
-
-
-@FORMATS.checks("endpoint", ValueError)
-def _is_endpoint(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    address, _, port = value.rpartition(":")
-    return bool(IPv4Interface(address)) and 0 < int(port) < 65536  # noqa: PLR2004 - last TCP port
-
-
-@FORMATS.checks("wireguard-key", (ValueError, binascii.Error))
-def _is_wireguard_key(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    return len(base64.b64decode(value, validate=True)) == WIREGUARD_KEY_BYTES
-
-
-@FORMATS.checks("page")
-def _is_page(value: object) -> bool:
-    return not isinstance(value, str) or unquote(value).isprintable()  # one line of a list
-
-
-def _pattern(_validator: Any, pattern: str, value: object, _schema: Any) -> Iterator[Any]:
-    # JSON Schema's $ is the very end; Python's lets the end of a line follow.
-    if isinstance(value, str) and not re.search(re.sub(r"\$$", r"\\Z", pattern), value):
-        yield ValidationError(f"{value!r} does not match {pattern!r}")
-
-
-VALIDATOR = validators.extend(  # type: ignore[no-untyped-call]
-    Draft202012Validator, {"pattern": _pattern}
-)
 
 
 @cache
@@ -328,8 +265,7 @@ def at(host: RawHost, path: list[str | int], message: str, expected: str) -> Pro
 
 
 def _violations(data: Any, schema: Any, locate: Locate, owner: str = "") -> Iterator[Problem]:
-    validator = VALIDATOR(schema, format_checker=FORMATS)
-    for error in validator.iter_errors(data):
+    for error in VALIDATOR(schema, format_checker=FORMATS).iter_errors(data):
         yield from _problems_of(error, locate, owner)
 
 
