@@ -5,7 +5,7 @@ what the host checks before it takes the file.
 """
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
@@ -36,6 +36,11 @@ class Lists(FactBase):
     def process(self, output: list[str]) -> dict[str, tuple[str, int]]:
         rows = [line.split(" ", 2) for line in output]
         return {name: (digest, int(count)) for digest, count, name in rows}
+
+
+def of_store(there: Mapping[str, tuple[str, int]], store: str) -> bool:
+    """Return whether no list that is ``there`` was edited: ``store`` has each of them."""
+    return all((Path(store) / digest).is_file() for digest, _count in there.values())
 
 
 @operation()

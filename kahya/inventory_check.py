@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
-from ipaddress import IPv4Interface, IPv4Network, IPv6Interface, IPv6Network, ip_network
 from itertools import combinations
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator, FormatChecker
 
 from kahya.i18n import _
+from kahya.inventory_formats import FORMATS, VALIDATOR
 from kahya.inventory_reader import RawHost, RawInventory, origin
 
-WIREGUARD_KEY_BYTES = 32
 INTERFACE_NAME_MAX = 15
-FORMATS = FormatChecker(formats=["date", "ipv4", "ipv6", "regex"])
 JSON_TYPES = {
     "str": "string", "path": "string", "int": "integer", "float": "number", "bool": "boolean",
     "list": "array", "dict": "object",
@@ -59,46 +54,6 @@ _Loader.yaml_implicit_resolvers = {
     letter: [(tag, form) for tag, form in forms if tag != "tag:yaml.org,2002:timestamp"]
     for letter, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
 }
-
-
-@FORMATS.checks("subnet", ValueError)
-def _is_subnet(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv4Network(value)))
-
-
-@FORMATS.checks("network", ValueError)
-def _is_network(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(ip_network(value)))
-
-
-@FORMATS.checks("interface", ValueError)
-def _is_interface(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv4Interface(value)))
-
-
-@FORMATS.checks("subnet6", ValueError)
-def _is_subnet6(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv6Network(value)))
-
-
-@FORMATS.checks("interface6", ValueError)
-def _is_interface6(value: object) -> bool:
-    return not isinstance(value, str) or ("/" in value and bool(IPv6Interface(value)))
-
-
-@FORMATS.checks("endpoint", ValueError)
-def _is_endpoint(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    address, _, port = value.rpartition(":")
-    return bool(IPv4Interface(address)) and 0 < int(port) < 65536  # noqa: PLR2004 - last TCP port
-
-
-@FORMATS.checks("wireguard-key", (ValueError, binascii.Error))
-def _is_wireguard_key(value: object) -> bool:
-    if not isinstance(value, str):
-        return True
-    return len(base64.b64decode(value, validate=True)) == WIREGUARD_KEY_BYTES
 
 
 @cache
@@ -256,7 +211,7 @@ def _host_problems(
         yield Problem(file, line, host.name, message, expected)
     names = ["host", "network", *(["building"] if mine or not outside else [])]
     gateway = host.name in raw.groups.get("gateways", ())
-    names += ["gateway", "firewall", "webfilter"] if gateway else []
+    names += ["gateway", "firewall", "resolver", "webfilter"] if gateway else []
     names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
@@ -275,7 +230,8 @@ def _covers(system: Mapping[str, Any], host: RawHost) -> bool:
 def _unknown(
     host: RawHost, specs: Mapping[str, dict[str, Any]], locate: Locate
 ) -> Iterator[Problem]:
-    parts = ("host", "network", "building", "gateway", "firewall", "webfilter", "switch")
+    gateway = ("gateway", "firewall", "resolver", "webfilter")
+    parts = ("host", "network", "building", *gateway, "switch")
     core = {k for name in parts for k in schemas()[name]["properties"]}
     known = core | {"group_names", "inventory_hostname"} | {k for s in specs.values() for k in s}
     free = ("ansible_", "vault_", *(f"{system}_" for system, spec in specs.items() if not spec))
@@ -309,8 +265,7 @@ def at(host: RawHost, path: list[str | int], message: str, expected: str) -> Pro
 
 
 def _violations(data: Any, schema: Any, locate: Locate, owner: str = "") -> Iterator[Problem]:
-    validator = Draft202012Validator(schema, format_checker=FORMATS)
-    for error in validator.iter_errors(data):
+    for error in VALIDATOR(schema, format_checker=FORMATS).iter_errors(data):
         yield from _problems_of(error, locate, owner)
 
 

@@ -15,7 +15,8 @@ from kahya.feeds.guard import own_entries, own_networks
 from kahya.feeds.sources import feeds
 from kahya.feeds.store import Store
 from kahya.i18n import _
-from kahya.inventory_check import FORMATS, Problem, at, check_file, line_in, one_of, relative
+from kahya.inventory_check import Problem, at, check_file, line_in, one_of, relative
+from kahya.inventory_formats import FORMATS
 from kahya.inventory_reader import RawInventory
 
 POINTER = "group_vars/all/lists.yml"

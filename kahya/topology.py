@@ -123,8 +123,11 @@ def lines_of(gateway: Mapping[str, Any]) -> list[dict[str, Any]]:
     names = list(LINES)
     lines = []
     for name, interface in sorted(found, key=lambda pair: names.index(line_of(pair[1]))):
+        common = gateway if line_of(interface) == MAIN else {}  # another carrier's, else
         ways = {
-            key: interface.get(key, gateway.get(f"wan_{key}")) for key in ("gateway", "gateway6")
+            key: interface.get(key, common.get(f"wan_{key}"))
+            for key, address in (("gateway", "address"), ("gateway6", "address6"))
+            if address in interface
         }
         lines.append(
             {

@@ -40,7 +40,7 @@ if names:
     listed.loaded(name="load the addresses")
     path_shell(
         name="load the addresses of the lists",
-        commands=[listed.LOAD],
+        commands=[listed.LOAD_OR_GONE],
         _if=any_changed(rules, *moved, *placed),
     )
 elif there:

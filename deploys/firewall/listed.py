@@ -13,6 +13,9 @@ FOLDER = "/var/lib/kahya/addresses"
 TABLE = "table inet kahya-lists"
 DROP_IN = "/etc/systemd/system/nftables.service.d/kahya.conf"
 LOAD = f"{PROGRAM} load"
+GONE = f"nft '{TABLE}; delete {TABLE}'"
+LOAD_OR_GONE = f"if [ -x {PROGRAM} ]; then {LOAD}; else {GONE}; fi"
+"""On the way back to before the first lists there is no such program."""
 UNIT = f"""\
 # Kept by Kâhya: what loads the rules takes the lists away.
 [Unit]

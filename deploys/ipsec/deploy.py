@@ -33,8 +33,7 @@ missing = set(PACKAGES) - set(host.get_fact(DebPackages))
 if peers:
     apt.packages(packages=PACKAGES, update=bool(missing), no_recommends=True)
 if peers or not missing:
-    wan = next(i for i in host.data.interfaces.values() if i["zone"] == "wan")
-    own = wan["address"].split("/")[0]
+    own = host.data.lines[0]["address"]  # of the main line, by which IKE leaves
     placed = {
         name: files.template(
             src=str(HERE / name),

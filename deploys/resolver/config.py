@@ -1,7 +1,7 @@
 """The configuration of a building's resolver."""
 
 from collections.abc import Mapping
-from ipaddress import ip_interface
+from ipaddress import ip_address, ip_interface
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ def config(resolver: Mapping[str, Any], interfaces: Mapping[str, Mapping[str, st
         get_template(str(TEMPLATE), dict(JINJA)).render(
             addresses=addresses,
             private=PRIVATE,
-            domains=resolver.get("domains", {}),
-            forwarders=resolver["forwarders"],
+            domains={d: list(map(ip_address, s)) for d, s in resolver.get("domains", {}).items()},
+            forwarders=list(map(ip_address, resolver["forwarders"])),  # as unbound lists them
         )
     )

@@ -52,7 +52,6 @@ systemd.service(service="unbound", restarted=True, _if=any_changed(conf, control
 started = {"_if": install.did_change} if missing else {}
 systemd.service(service="unbound", running=True, enabled=True, **started)
 
-tell = [f"{zones.PROGRAM} sync"]
-server.shell(name="tell the resolver", commands=tell, _if=any_changed(program, *moved))
-if {n: there[n][0] for n in there} == {n: known["names"][n]["sha256"] for n in names}:
+server.shell(name="tell the resolver", commands=[zones.TELL], _if=any_changed(program, *moved))
+if lists.of_store(there, known["folder"]):  # who edited a list is told of that alone
     zones.as_listed()

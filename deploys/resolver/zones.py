@@ -1,7 +1,7 @@
-"""The zones that the block lists come to in the running resolver: see the program ``zones``.
+"""What the running resolver was told: its zones, and who it asks. See the program ``zones``.
 
-They are made from the lists at each start, so no third place can deviate. What changes in the lists
-is told to the resolver as it runs; what somebody told it by hand is found, and taken back.
+The zones are made from the lists at each start, so no third place can deviate. What changes in
+the lists is told to the resolver as it runs; what it was told by hand is found, and taken back.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,11 @@ from deploys.steps import told
 
 FOLDER = "/var/lib/kahya/resolver"
 PROGRAM = "/usr/local/lib/kahya-resolver/zones"
+TELL = f"test ! -x {PROGRAM} || {PROGRAM} sync"  # on the way back it may be gone
 
 
 class Strays(FactBase):
-    """How the running zones differ from the lists of the host, as ``zones tell`` says it.
+    """How that differs from the lists and the settings of the host, as ``zones tell`` says it.
 
     Nothing where they don't, or where no resolver runs.
     """
@@ -33,7 +34,7 @@ class Strays(FactBase):
 
 @operation()
 def as_listed() -> Iterator[Any]:
-    """Have the running resolver know what the lists say, and nothing else."""
+    """Have the running resolver know what lists and settings say, and nothing else."""
     *some, counts = host.get_fact(Strays) or [""]
     if not counts:
         return

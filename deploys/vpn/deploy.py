@@ -33,7 +33,7 @@ systemd.service(service="frr", running=True, enabled=True, **follows)
 systemd.service(service="frr", restarted=True, _if=daemons.did_change)
 
 # Several lines to carriers: a tunnel leaves by its own, whatever the default route.
-by_line = rules.rules_of(data.lines, data.interfaces)
+by_line = rules.rules_of(data.lines, data.interfaces, data.get("ipsec_peers") or ())
 unit = files.template(
     src=str(HERE / "kahya-lines.service.j2"),
     dest="/etc/systemd/system/kahya-lines.service",
@@ -73,5 +73,6 @@ if vault:
         _if=private_key.did_change,
     )
 
-for route in host.get_fact(routes.HandmadeRoutes):
+tables = [line["table"] for line in data.lines]
+for route in host.get_fact(routes.HandmadeRoutes, tables=tables):
     routes.absent(route)

@@ -14,6 +14,8 @@ from deploys.steps import told
 
 CLOSED = 100
 """So far behind the rule of a table stands the one for what found nothing in it."""
+IPSEC = 220
+"""Table, and place of its rule, of strongSwan's ways to its peers (charon.routing_table)."""
 OTHERS = "ip -$v rule show | grep -Ev '^(0|32766|32767):' | sed s,:,,"  # than the kernel's own
 DUMP = f"for v in 4 6; do {OTHERS} | sed s/^/$v\\ /; done >rules.before; true"
 STEPS = f"""\
@@ -34,9 +36,13 @@ class Rules(FactBase):
 
 
 def rules_of(
-    lines: Sequence[Mapping[str, Any]], interfaces: Mapping[str, Mapping[str, str]]
+    lines: Sequence[Mapping[str, Any]],
+    interfaces: Mapping[str, Mapping[str, str]],
+    peers: Sequence[Mapping[str, Any]] = (),
 ) -> list[str]:
     """Return the rules of lines to carriers, the main one first: its mark has the line's table.
+
+    With ``peers`` of IPsec there is strongSwan's own, which it makes whenever it starts.
 
     Until the router has filled the tables, only what goes from main line to main line may leave by
     another: a tunnel that once came from another would stay with it, at both of its ends.
@@ -48,6 +54,7 @@ def rules_of(
     for line in lines[1:]:
         network = ip_interface(interfaces[line["interface"]]["address"]).network
         found.append(f"4 {main[0] + CLOSED} from all to {network} {main[1]} unreachable")
+    found += [f"{v} {IPSEC} from all lookup {IPSEC}" for v in (4, 6) if peers]
     return found
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from kahya.firewall.networks import Places, addresses_of, ordered, within
 from kahya.firewall.nftables import Gateway
 from kahya.firewall.policy import Atlas, parse
+from kahya.topology import WAN
 
 
 def audience(variables: Mapping[str, Any]) -> tuple[dict[str, list[IPv4Network]], list[str]]:
@@ -30,8 +31,9 @@ def audience(variables: Mapping[str, Any]) -> tuple[dict[str, list[IPv4Network]]
     everybody = [n for found in networks.values() for n in found]
     addresses = [
         str(address.ip)
-        for name in gateway.lans
-        for address in addresses_of(variables["interfaces"][name])
+        for interface in variables["interfaces"].values()
+        if interface["zone"] != WAN
+        for address in addresses_of(interface)
         if within(everybody, [address.network])
     ]
     return networks, addresses

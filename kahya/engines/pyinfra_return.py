@@ -184,7 +184,7 @@ class Return:
         ways = [(op, way_back(host, op) or Way()) for op in doing]
         done = {id(op.meta) for op in doing}
         follow = [op for op in operations if any(id(meta) in done for meta in op.triggers() or ())]
-        then = [(op.cuts, command) for op in follow for command in _repeated(op)]
+        then = [(op.cuts, command) for op in follow for command in _repeated(host, op)]
         undo = [(op.cuts, step) for op, way in reversed(ways) for step in way.steps]
         files = {
             "way_back": SCRIPT.read_text(encoding="utf-8"),
@@ -314,10 +314,16 @@ class Return:
                 return
 
 
-def _repeated(op: Operation) -> list[str]:
-    """Return the commands of what follows from a change, where it follows from its undoing too."""
+def _repeated(host: Any, op: Operation) -> list[str]:
+    """Return the commands of what follows from a change, where it follows from its undoing too.
+
+    What did not run before is not told to read anew: undoing its start is enough.
+    """
     reads_anew = op.arguments.get("restarted") or op.arguments.get("reloaded")
-    if not (reads_anew or op.kind == "server.shell"):
+    if reads_anew:
+        unit = unit_of(op.arguments["service"])
+        reads_anew = host.get_fact(SystemdStatus, services=[unit]).get(unit, False)
+    if not (reads_anew or op.kind in ("server.shell", "systemd.daemon_reload")):
         return []
     return [c.get_raw_value() for c in op.generate() if isinstance(c, StringCommand)]
 

@@ -16,9 +16,8 @@ WAIT_SECONDS = 2
 
 @pytest.fixture
 def wan(host, vars):  # noqa: ARG001 - its results are this host's
-    """The address of this gateway on the carrier's network."""
-    interface = next(i for i in vars["interfaces"].values() if i["zone"] == "wan")
-    return interface["address"].split("/")[0]
+    """The address of this gateway on the network of its main line's carrier."""
+    return vars["lines"][0]["address"]
 
 
 @pytest.fixture(scope="session")
@@ -60,7 +59,7 @@ def test_way_in_is_closed(vars, wan, outside):
 def test_forged_sender(host, vars, wan, outside):
     """a packet from the carrier's side with a LAN's address as its sender is dropped"""
     forged = next(iter(vars["town"]["buildings"].values()))["gateway"]
-    name = next(name for name, i in vars["interfaces"].items() if i["zone"] == "wan")
+    name = vars["lines"][0]["interface"]
 
     def dropped():
         chain = host.check_output("nft list chain inet kahya guard")

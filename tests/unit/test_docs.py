@@ -13,7 +13,8 @@ from jsonschema import Draft202012Validator
 from kahya.cli.parser import parser
 from kahya.engines.napalm_render import render
 from kahya.inventory import examine
-from kahya.inventory_check import FORMATS, schemas
+from kahya.inventory_check import schemas
+from kahya.inventory_formats import FORMATS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

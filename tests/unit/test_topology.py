@@ -5,7 +5,16 @@ from itertools import combinations, product
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kahya.topology import BACKUP, LINES, MAIN, derive, line_of, tunnel_address, tunnel_port
+from kahya.topology import (
+    BACKUP,
+    LINES,
+    MAIN,
+    derive,
+    line_of,
+    lines_of,
+    tunnel_address,
+    tunnel_port,
+)
 
 NUMBERS = st.lists(st.integers(1, 62), min_size=2, max_size=6, unique=True)
 
@@ -70,3 +79,22 @@ def test_without_a_key_there_is_no_tunnel():
         del gateway["vpn_public_key"]
     derive({g["inventory_hostname"]: g for g in hosts.values()}, {})
     assert [g["tunnels"] for g in hosts.values()] == [[], []]
+
+
+def test_a_line_without_ipv6_has_no_router_for_it():
+    wan = {"zone": "wan", "address": "192.0.2.9/24"}
+    backup = {"zone": "wan", "address": "203.0.113.9/24", "line": BACKUP, "gateway": "203.0.113.1"}
+    router = {"wan_gateway": "192.0.2.1", "wan_gateway6": "fe80::1"}
+
+    def routers(one, other):
+        found = lines_of({"interfaces": {"wan1": other, "wan0": one}, **router})
+        return [(line["gateway"], line.get("gateway6")) for line in found]
+
+    main6, backup6 = {"address6": "2001:db8::9/64"}, {"address6": "2001:db8:1::9/64"}
+    assert routers(wan, backup) == [("192.0.2.1", None), ("203.0.113.1", None)]
+    assert routers(wan | main6, backup | backup6) == [
+        ("192.0.2.1", "fe80::1"),
+        ("203.0.113.1", None),
+    ]
+    own = backup6 | {"gateway6": "2001:db8:1::1"}
+    assert routers(wan, backup | own)[1] == ("203.0.113.1", "2001:db8:1::1")

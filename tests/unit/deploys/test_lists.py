@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 from unit.engines.test_pyinfra import Place
 
+from deploys.lists import of_store
+
 DEPLOYS = Path(__file__).parents[3] / "deploys"
 DEPLOY = """
 from deploys import lists
@@ -133,3 +135,10 @@ def test_a_store_that_was_altered_reaches_no_host(place):
     (outcome,) = place.apply(plans)
     assert outcome.status in ("failed", "refused")
     assert (place.folder / "domains/usom").read_text() == before
+
+
+def test_a_list_that_waits_to_be_applied_is_no_edited_one(place):
+    (place.store / "earlier").touch()
+    there = {"domains/usom": ("earlier", 5)}
+    assert of_store(there, str(place.store))
+    assert not of_store(there | {"domains/town": ("edited", 4)}, str(place.store))

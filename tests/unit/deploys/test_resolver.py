@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from deploys.resolver import zones
 from deploys.resolver.config import config
 
 PROGRAM = Path(__file__).parents[3] / "deploys/resolver/zones"
@@ -22,6 +23,10 @@ case $1 in
 list_local_zones) sed 's/ /. /' running ;;
 local_zones) { cat running -; } | awk '{ z[$1] = $2 } END { for (n in z) print n, z[n] }' >new ;;
 local_zones_remove) awk 'NR == FNR { gone[$1]; next } !($1 in gone)' - running >new ;;
+list_forwards) sed 's/ forward:/. IN forward /; s/,/ /g' asks ;;
+forward_add) { grep -v "^$2 " asks; echo "$2 forward:$3${4+,$4}"; } >asked; mv asked asks ;;
+forward_remove) { grep -v "^$2 " asks || true; } >asked; mv asked asks ;;
+list_stubs) echo '. IN stub prime 192.0.2.53' ;;
 esac
 test ! -e new || mv new running
 """
@@ -48,6 +53,7 @@ class Resolver:
         (folder / "domains").mkdir()
         (folder / "unbound-control").write_text(CONTROL)
         (folder / "unbound-control").chmod(0o755)
+        (folder / "asks").touch()
         (folder / "systemctl").write_text(f"#!/bin/sh\ntest -e {folder}/running")
         (folder / "systemctl").chmod(0o755)
         text = PROGRAM.read_text().replace("/var/lib/kahya/resolver", str(folder))
@@ -64,12 +70,15 @@ class Resolver:
         text = "".join(f"{name} {kind}\n" for name, kind in zones.items())
         (self.folder / "running").write_text(text + BUILTIN)
 
-    def zones(self, *words):
+    def run(self, *words):
         path = f"{self.folder}:{os.environ['PATH']}"
-        done = subprocess.run(
+        return subprocess.run(
             ["bash", self.folder / "zones", *words], env={"PATH": path},
             capture_output=True, text=True, check=False,
         )  # fmt: skip
+
+    def zones(self, *words):
+        done = self.run(*words)
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.splitlines()
 
@@ -113,6 +122,24 @@ def test_what_differs_is_told_with_some_names_and_counted(resolver):
     assert len([line for line in shown if line.startswith("+")]) == 5
 
 
+def test_who_it_asks_is_as_configured(tmp_path):
+    resolver = Resolver(tmp_path)
+    resolver.runs(dict.fromkeys(CANARIES, BLOCKED))
+    wanted = {"zones": [], "domains": {"ornek.bel.tr": ["10.20.1.11", "10.20.1.10"]}}
+    (tmp_path / "unbound.conf.d").mkdir()
+    text = config(wanted | {"forwarders": ["2001:DB8::1"]}, {})
+    (tmp_path / "unbound.conf.d/kahya.conf").write_text(text.replace("domain-insecure", "#"))
+    (tmp_path / "asks").write_text(". forward:203.0.113.66\nbank.example forward:203.0.113.66\n")
+    assert set(resolver.zones("tell")) == {
+        "-. forward:203.0.113.66", "-bank.example forward:203.0.113.66",
+        "+. forward:2001:db8::1", "+ornek.bel.tr forward:10.20.1.10,10.20.1.11", "2 2",
+    }  # fmt: skip
+    resolver.zones("sync")
+    assert resolver.zones("tell") == ["0 0"]
+    asks = (tmp_path / "asks").read_text().splitlines()
+    assert asks == [". forward:2001:db8::1", "ornek.bel.tr forward:10.20.1.10,10.20.1.11"]
+
+
 def test_what_was_there_comes_back(resolver):
     resolver.want({"town": {"b.example"}})
     resolver.runs({"c.example": "redirect"})
@@ -121,6 +148,19 @@ def test_what_was_there_comes_back(resolver):
     assert resolver.running().keys() == {*CANARIES, "b.example"}
     resolver.zones("sync", str(resolver.folder / "was"))
     assert resolver.running() == {"c.example": "redirect"}
+
+
+@pytest.mark.parametrize("tool", ["find", "unbound-control"])
+def test_what_can_not_be_read_is_an_error_and_nothing_is_removed(tmp_path, tool):
+    resolver = Resolver(tmp_path)
+    resolver.want({"town": {"b.example"}})
+    resolver.runs({"b.example": BLOCKED})
+    (tmp_path / tool).write_text("#!/bin/sh\nexit 1")
+    (tmp_path / tool).chmod(0o755)
+    for action in ("sync", "tell"):
+        done = resolver.run(action)
+        assert (done.returncode, done.stdout) == (1, "")
+    assert (tmp_path / "running").read_text() == f"b.example {BLOCKED}\n{BUILTIN}"
 
 
 def test_a_list_is_no_way_into_the_configuration(resolver):
@@ -143,6 +183,12 @@ def test_without_any_list_it_starts_all_the_same(tmp_path):
 def test_a_resolver_that_does_not_run_is_told_nothing(resolver):
     (resolver.folder / "running").unlink(missing_ok=True)
     assert resolver.zones("tell") == resolver.zones("sync") == []
+
+
+def test_before_the_first_lists_nobody_is_told_anything():
+    """The way back takes the program away first."""
+    assert not Path(zones.PROGRAM).exists()
+    assert subprocess.run(["sh", "-ec", zones.TELL], check=False).returncode == 0
 
 
 INTERFACES = {

@@ -2,10 +2,13 @@
 
 import os
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
 from unit.engines.test_pyinfra import Place
+
+from deploys.vpn import routes
 
 DEPLOYS = Path(__file__).parents[3] / "deploys"
 WG = "#!/bin/sh\nsed 's/^secret/public/'\n"
@@ -27,7 +30,7 @@ keys.FOLDER = HERE
 keys.present({wanted!r}, {upcoming!r})
 """
 RULES = """
-rules.exactly(rules.rules_of({lines}, {interfaces}))
+rules.exactly(rules.rules_of({lines}, {interfaces}, {peers}))
 """
 
 
@@ -100,7 +103,7 @@ def test_exactly_the_rules_of_the_lines(place):
     interfaces = {"wan0": {"address": "192.0.2.9/24"}, "wan1": {"address": "203.0.113.9/24"}}
 
     def deploy(some):
-        text = RULES.format(lines=some, interfaces=interfaces)
+        text = RULES.format(lines=some, interfaces=interfaces, peers=[])
         place.deploy(HARMLESS.format(part="rules") + text)
 
     (place.folder / "rules-4").write_text("50:\tfrom 192.0.2.7 lookup 7\n")
@@ -120,3 +123,58 @@ def test_exactly_the_rules_of_the_lines(place):
     assert place.rules(4) == place.rules(6) == wanted[:1]
     assert place.revert().status == "reverted"
     assert sorted(place.rules(4)) == sorted([*wanted, main])
+
+
+def test_the_rule_of_strongswan_is_kept_where_it_has_peers_and_nowhere_else(place):
+    """charon makes it at its start, for both families (seen of 5.9.8)."""
+    own = "220:\tfrom all lookup 220"
+    lines = [{"table": 101, "interface": "wan0"}]
+
+    def want(peers):
+        text = RULES.format(lines=lines, interfaces={}, peers=peers)
+        place.deploy(HARMLESS.format(part="rules") + text)
+        return place.plan()
+
+    place.apply(want([{"name": "hastane"}]))
+    assert (place.rules(4)[1:], place.rules(6)[1:]) == ([own], [own])
+    assert place.plan()[0].changes == ()
+    (place.folder / "rules-6").write_text("101:\tfrom all fwmark 0x65 lookup 101\n")
+    (change,) = place.plan()[0].changes
+    assert "+6 220 from all lookup 220" in change.diff
+    (change,) = want([])[0].changes
+    assert "-4 220 from all lookup 220" in change.diff
+
+
+BY_HAND = """
+ip link set lo up
+ip link add wan1 type veth peer name other; ip link set wan1 up; ip link set other up
+ip address add 203.0.113.9/24 dev wan1
+ip route add default via 203.0.113.1 dev wan1
+ip route add default via 203.0.113.1 dev wan1 proto 196 metric 20 table 102
+ip route add default via 203.0.113.7 dev wan1 table 102
+ip -6 route add default via fe80::7 dev wan1 table 101
+ip route add blackhole 10.8.0.0/16 proto static
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: root only")
+def test_routes_made_by_hand_are_found_in_the_tables_of_the_lines_too(monkeypatch):
+    def found(more=""):
+        fact = routes.HandmadeRoutes()
+        words = ["unshare", "-n", "sh", "-ec", f"{BY_HAND}{more}\n{fact.command([101, 102])}"]
+        done = subprocess.run(words, capture_output=True, text=True, check=True)
+        return fact.process(done.stdout.splitlines())
+
+    monkeypatch.setattr(routes, "told", lambda commands, meaning, back: [(commands, meaning, back)])
+    every = found()
+    assert len(every) == 3
+    assert "default via 203.0.113.7 dev wan1 table 102" in every
+    assert any(r.startswith("::/0 via fe80::7 dev wan1") and "table 101" in r for r in every)
+    for route in every:
+        ((commands, _meaning, back),) = routes.absent._inner(route)
+        saved = f"cd $(mktemp -d); {back['dumps'][0]}"
+        assert found(commands[0]) == [r for r in every if r != route]
+        assert found(f"{saved}; {commands[0]}; {back['steps'][0]}") == every
+        assert found(f"{commands[0]}; {saved}; {back['steps'][0]}") == [
+            r for r in every if r != route
+        ]

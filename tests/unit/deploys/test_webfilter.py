@@ -113,3 +113,9 @@ def test_a_gateway_answers_its_own_building(town):
     networks, addresses = audience(town.hosts["gw-merkez"].vars)
     assert (networks["it"], addresses) == ([ip_network("10.20.1.100/32")], ["10.20.1.1"])
     assert not any(net.overlaps(networks["it"][0]) for net in networks["ofis"])
+
+
+def test_what_is_behind_the_gateway_of_others_makes_no_address_of_ours(town):
+    peer = {"name": "hastane", "zone": "hastane", "networks": ["10.90.0.0/24"]}
+    own = town.hosts["gw-merkez"].vars
+    assert audience({**own, "ipsec_peers": [peer]}) == audience(own)

@@ -20,7 +20,7 @@ class Here(pyinfra_ssh.Connection):
         if self.host.name == "off":
             raise ConnectError("Could not connect (timed out)")
 
-    def _live(self, command, _arguments):
+    def _live(self, command, _arguments, _seconds):
         text = make_unix_command(command).get_raw_value()
         done = _run(text, None)
         lines = [OutputLine("stdout", line) for line in done.stdout.decode().splitlines()]

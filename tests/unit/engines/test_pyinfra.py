@@ -350,6 +350,45 @@ def test_going_back_has_what_depends_on_it_read_again(place):
     assert (place.folder / "told").read_text() == "told\ntold\n"
 
 
+SYSTEMCTL = """#!/bin/sh
+case "$*" in
+    *show*) printf 'Id=x.service\\nSubState=%s\\n\\n' "$(cat $HERE/../state)" ;;
+    *) echo "$*" >>$HERE/../asked ;;
+esac
+"""
+UNIT = """
+unit = files.put(src=StringIO("new"), dest=f"{HERE}/unit", mode="640")
+systemd.daemon_reload(_if=unit.did_change)
+systemd.service(service="x", restarted=True, _if=unit.did_change)
+"""
+
+
+@pytest.mark.parametrize(
+    ("state", "there", "back"),
+    [
+        ("running", ["restart x.service"], ["restart x.service"]),
+        ("dead", ["start x.service"], []),
+    ],
+)
+def test_what_did_not_run_before_is_not_started_on_the_way_back(
+    place, monkeypatch, state, there, back
+):
+    asked = place.folder.parent / "asked"
+    (place.folder.parent / "state").write_text(state)
+    systemctl = place.folder.parent / "bin/systemctl"
+    systemctl.parent.mkdir()
+    systemctl.write_text(SYSTEMCTL)
+    systemctl.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{systemctl.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("HERE", str(place.folder))
+    place.deploy("from pyinfra.operations import systemd" + UNIT)
+    assert place.apply(place.plan())[0].status == "applied"
+    assert asked.read_text().splitlines() == ["daemon-reload", *there]
+    asked.unlink()
+    assert place.revert().status == "reverted"
+    assert asked.read_text().splitlines() == ["daemon-reload", *back]
+
+
 def test_there_is_no_way_back_where_nothing_was_done(place):
     place.deploy(WRITE)
     outcome = place.revert()

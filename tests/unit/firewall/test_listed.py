@@ -13,7 +13,7 @@ import pytest
 from kahya.firewall.nft_eval import Knock, Packet, Ruleset
 
 sys.path.insert(0, str(Path(__file__).parents[3]))
-from deploys.firewall.listed import Listed
+from deploys.firewall.listed import LOAD_OR_GONE, Listed
 
 PROGRAM = Path(__file__).parents[3] / "deploys/firewall/listed"
 MANY, MOST_SECONDS = 50_000, 20
@@ -92,3 +92,11 @@ def test_they_pass_in_no_direction(lists):
         assert not passes("prerouting", ours, bad)
         assert not passes("output", ours, bad)
         assert all(passes(hook, ours, good) for hook in ("prerouting", "output"))
+
+
+def test_before_the_first_lists_there_is_no_table(lists):
+    """The way back takes the program away first: what it loaded goes all the same, and twice."""
+    text, said = gateway(
+        lists, f"listed load; for n in 1 2; do {LOAD_OR_GONE}; done; nft list ruleset"
+    )
+    assert (text, said) == ("", "")

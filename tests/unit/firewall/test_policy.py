@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator
 from kahya.firewall.matrix import Matrix
 from kahya.firewall.networks import Places, covers
 from kahya.firewall.policy import Atlas, parse, policy_of, resolve
-from kahya.inventory_check import FORMATS, schemas
+from kahya.inventory_check import schemas
+from kahya.inventory_formats import FORMATS
 
 DOCS = Path(__file__).parents[3] / "docs/firewall.md"
 

@@ -12,9 +12,13 @@ from kahya.firewall.nftables import PROXY_USER
 pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: root only")
 ROOT, GATEWAY = 0, "gw-merkez"
 SERVERS = {  # who listens where, by host: address, port, user
-    "db-merkez": [("10.20.1.10", 80, ROOT)],
-    "internet": [("198.51.100.1", 80, ROOT), ("198.51.100.1", 8443, ROOT)],
-    GATEWAY: [("10.20.1.1", 8080, PROXY_USER), ("127.0.0.1", 80, ROOT)],
+    "db-merkez": [("10.20.1.10", 53, ROOT), ("10.20.1.10", 80, ROOT)],
+    "internet": [("198.51.100.1", port, ROOT) for port in (53, 80, 8443)],
+    GATEWAY: [
+        ("10.20.1.1", 8080, PROXY_USER),
+        ("127.0.0.1", 53, ROOT),
+        ("127.0.0.1", 80, ROOT),
+    ],
 }
 LISTEN = """
 import os, socket, sys
@@ -58,7 +62,9 @@ def test_the_proxy_reaches_web_servers_on_the_internet_only(world):
         return done.stdout == "True\n"
 
     assert reaches("pc-merkez", ROOT, "10.20.1.1", 8080)
-    others = [("198.51.100.1", 8443), ("10.20.1.10", 80), ("127.0.0.1", 80), ("10.20.1.1", 8080)]
+    others = [("198.51.100.1", port) for port in (53, 8443)]
+    others += [("10.20.1.10", 53), ("10.20.1.10", 80), ("127.0.0.1", 80), ("10.20.1.1", 8080)]
     for user in (ROOT, PROXY_USER):
         assert reaches(GATEWAY, user, "198.51.100.1", 80)
+        assert reaches(GATEWAY, user, "127.0.0.1", 53)  # who it asks for names
         assert {reaches(GATEWAY, user, *place) for place in others} == {user == ROOT}

@@ -15,7 +15,8 @@ from network.intents import intents, meaning
 
 from kahya.device_secrets import localized
 from kahya.engines.napalm_render import render
-from kahya.inventory_check import FORMATS, schemas
+from kahya.inventory_check import schemas
+from kahya.inventory_formats import FORMATS
 from kahya.model import Host, System, Town
 from kahya.switching import derive
 
