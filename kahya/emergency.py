@@ -46,14 +46,18 @@ def shut(town: Town, journal: Journal, pairs: Collection[Pair]) -> dict[str, lis
         last.setdefault(past.commit(pair), []).append(pair)
     found: dict[str, list[Pair]] = {}
     for commit, there in last.items():
-        files = checkout.changed(root, commit) if commit else None
-        if files is None:
-            why = _("what was applied last is no commit that is known here")
-            found.setdefault(why, []).extend(there)
-        elif code := [name for name in files if not _is_data(name)]:
-            why = _("since the last apply, {what} was changed").format(what=_few(code))
+        if why := _changed(root, commit):
             found.setdefault(why, []).extend(there)
     return found
+
+
+def _changed(root: Path, since: str | None) -> str:
+    """Return what else than data was changed since a commit, in words; "" for nothing."""
+    files = checkout.changed(root, since) if since else None
+    if files is None:
+        return _("what was applied last is no commit that is known here")
+    code = [name for name in files if not _is_data(name)]
+    return _("since the last apply, {what} was changed").format(what=_few(code)) if code else ""
 
 
 def concerned(town: Town) -> list[Pair]:
