@@ -31,7 +31,7 @@ def _firewall(args: argparse.Namespace) -> int:
         console.say(_("This town has no firewall policy: see docs/firewall.md."))
         return ERROR
     texts = review.rulesets(town)
-    found = review.deviations(town, texts)
+    found = [*review.deviations(town, texts), *review.host_deviations(town)]
     if args.json:
         print_json(
             {

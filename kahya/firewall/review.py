@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from kahya.firewall import fortigate_eval, lint, nftables
+from kahya.firewall import fortigate_eval, lint, nftables, windows_eval
 from kahya.firewall.matrix import Matrix
 from kahya.firewall.nft_eval import Ruleset
 from kahya.firewall.policy import policy_of
@@ -17,7 +17,7 @@ from kahya.firewall.proof import Deviation, Rules, prove
 from kahya.i18n import _
 from kahya.model import Town
 
-SYSTEMS = ("firewall", "fortigate")
+SYSTEMS = ("firewall", "fortigate", "windows_firewall")
 SHOWN = 20  # deviations in a message: one wrong rule has many
 _proved: list[tuple[Any, tuple[Deviation, ...]]] = []
 """What was asked last, and the answer: one plan is judged several times on its way."""
@@ -65,6 +65,17 @@ def deviations(town: Town, texts: Mapping[str, str]) -> list[Deviation]:
     return list(_proved[-1][1])
 
 
+def host_deviations(town: Town) -> list[Deviation]:
+    """Return every connection to a host with Windows of which its rules say something else."""
+    matrix = matrix_of(town)
+    found: list[Deviation] = []
+    for host in town.hosts.values():
+        if matrix and "windows" in host.groups:
+            firewall = windows_eval.loaded(host.vars["rendered"])
+            found += windows_eval.deviations(matrix, host.name, firewall)
+    return found
+
+
 def _read(town: Town, gateway: str, text: str) -> Rules:
     """Return what a gateway would do with ``text``."""
     if "rendered" in town.hosts[gateway].vars:
@@ -75,7 +86,7 @@ def _read(town: Town, gateway: str, text: str) -> Rules:
 def refusals(town: Town) -> list[str]:
     """Return why the firewall of ``town`` must not be changed to what its policy says now."""
     wrong = [str(remark.problem) for remark in remarks(town) if remark.level == "error"]
-    found = [] if wrong else deviations(town, rulesets(town))
+    found = [] if wrong else [*deviations(town, rulesets(town)), *host_deviations(town)]
     told = [_("the rules deviate from the policy: {what}").format(what=one) for one in found]
     if len(told) > SHOWN:
         more = _("and {count} others").format(count=len(told) - SHOWN)
