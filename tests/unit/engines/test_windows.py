@@ -21,16 +21,14 @@ from kahya.ssh import write_ssh_config
 
 ROOT = Path(__file__).parents[3]
 HOST, ADDRESS = "dosya-merkez", "127.20.1.20"
-SYSTEM = {
-    "name": "windows_firewall",
-    "title": {"en": "Firewall (Windows)", "tr": "Güvenlik duvarı (Windows)"},
-    "engine": "ansible",
-    "source": "roles/windows_firewall",
-    "group": "windows",
-    "probes": "probes/windows_firewall",
-    "controls": [],
-    "level": "L1",
-}
+SYSTEM = yaml.safe_load(
+    (ROOT / "docs/adding.md")
+    .read_text(encoding="utf-8")
+    .partition("## A Windows host")[2]
+    .partition("```yaml")[2]
+    .partition("```")[0]
+)
+"""The row of systems.yml as it is described."""
 
 
 class Bench:
@@ -43,7 +41,7 @@ class Bench:
         for name in ("roles", "probes"):
             (folder / name).symlink_to(ROOT / name)
         (folder / "ansible.cfg").touch()
-        (folder / "systems.yml").write_text(yaml.safe_dump({"systems": [SYSTEM]}), encoding="utf-8")
+        (folder / "systems.yml").write_text(yaml.safe_dump({"systems": SYSTEM}), encoding="utf-8")
         (folder / "work").mkdir()
         self.listen()
         for file in filter(Path.is_file, self.town_folder.rglob("*.yml")):
