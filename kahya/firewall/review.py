@@ -21,6 +21,7 @@ SYSTEMS = ("firewall", "fortigate", "windows_firewall")
 SHOWN = 20  # deviations in a message: one wrong rule has many
 _proved: list[tuple[Any, tuple[Deviation, ...]]] = []
 """What was asked last, and the answer: one plan is judged several times on its way."""
+_hosts_proved: list[tuple[Any, tuple[Deviation, ...]]] = []
 
 
 def matrix_of(town: Town) -> Matrix | None:
@@ -68,12 +69,18 @@ def deviations(town: Town, texts: Mapping[str, str]) -> list[Deviation]:
 def host_deviations(town: Town) -> list[Deviation]:
     """Return every connection to a host with Windows of which its rules say something else."""
     matrix = matrix_of(town)
-    found: list[Deviation] = []
-    for host in town.hosts.values():
-        if matrix and "windows" in host.groups:
-            firewall = windows_eval.loaded(host.vars["rendered"])
-            found += windows_eval.deviations(matrix, host.name, firewall)
-    return found
+    if matrix is None:
+        return []
+    asked = (matrix.policy, matrix.hosts, matrix.today)
+    if not _hosts_proved or _hosts_proved[-1][0] != asked:
+        made = {h.name: h.vars["rendered"] for h in town.hosts.values() if "windows" in h.groups}
+        found = (
+            deviation
+            for name, rendered in made.items()
+            for deviation in windows_eval.deviations(matrix, name, windows_eval.loaded(rendered))
+        )
+        _hosts_proved[:] = [(asked, tuple(found))]
+    return list(_hosts_proved[-1][1])
 
 
 def _read(town: Town, gateway: str, text: str) -> Rules:

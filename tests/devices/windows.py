@@ -83,6 +83,7 @@ class Windows:
         self.rules: list[Body] = [NEW | rule for rule in deepcopy(FACTORY)]
         self.profiles = {name: dict(SETTINGS) for name in ("Domain", "Private", "Public")}
         self.modify_state = 0
+        self.login = ""
         self.log: list[tuple[str, bool]] = []
         self.faults: dict[str, str] = {}
         """What fails with which words, by the name of a rule or profile."""
@@ -144,6 +145,7 @@ class Windows:
         )
         return {
             "machine": MACHINE,
+            "login": self.login,
             "modify_state": self.modify_state,
             "rules": deepcopy(list(rules)),
             "profiles": deepcopy(self.profiles),
@@ -260,6 +262,8 @@ async def serve(device: Windows, address: str, port: int, keys: Path) -> asyncss
     """Accept logins by key. ``keys``: a folder with ``host_key`` and ``authorized_keys``."""
 
     async def handle(process: asyncssh.SSHServerProcess[bytes]) -> None:
+        ends = (process.get_extra_info(end) for end in ("peername", "sockname"))
+        device.login = " ".join(f"{end[0]} {end[1]}" for end in ends)
         said, code = device.answer(process.command or "", await process.stdin.read())
         process.stdout.write(said.encode() + b"\r\n")
         process.exit(code)

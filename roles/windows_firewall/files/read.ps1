@@ -29,6 +29,7 @@ foreach ($name in 'Domain', 'Private', 'Public') {
 
 $Ansible.Result = @{
     machine = (Get-ItemProperty -LiteralPath 'HKLM:\SOFTWARE\Microsoft\Cryptography').MachineGuid
+    login = "$env:SSH_CONNECTION" # client, its port, server, its port
     modify_state = [int]$firewall.LocalPolicyModifyState
     rules = @($rules)
     profiles = $profiles

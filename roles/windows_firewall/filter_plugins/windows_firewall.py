@@ -7,13 +7,14 @@ writes 10.20.1.0/24 as 10.20.1.0/255.255.255.0. What differs is carried out by t
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network, summarize_address_range
 from typing import Any
 
 from ansible.errors import AnsibleFilterError
 
 Rule = Mapping[str, Any]
+Run = tuple[int, int, int]
 
 GROUP = "Kâhya"
 IN, ALLOW = 1, 1
@@ -23,7 +24,7 @@ CORE_TYPES = {  # ICMP's errors, neighbours and routers of IPv6, who listens to 
     1: {3, 11},
     58: {1, 2, 3, 4, 130, 131, 132, 133, 134, 135, 136, 143},
 }
-IGMP, UDP = 2, 17
+IGMP, TCP, UDP, ANY_PROTOCOL = 2, 6, 17, 256
 DHCP_PORTS = ("68", "546")
 GP_OVERRIDE = 1  # NET_FW_MODIFY_STATE
 SHOWN = ("Description", "Grouping", "Action", "Direction", "Profiles", "Protocol", "LocalPorts",
@@ -52,6 +53,11 @@ def steps(
         raise AnsibleFilterError(
             "group policy decides about this host's firewall, what is set here has no effect:"
             " take the firewall out of the host's group policies"
+        )
+    if not _logs_in(read["login"], wanted["rules"].values()):
+        raise AnsibleFilterError(
+            f"the policy would lock out this very login ({read['login']}):"
+            " write an early rule from here, or log in from a workstation"
         )
     rules = {_key(name): rule for name, rule in wanted["rules"].items()}
     others = [rule for rule in read["rules"] if _key(rule["Name"]) not in rules]
@@ -109,6 +115,28 @@ def _step(kind: str, rule: Rule, before: Rule | None, after: Rule | None) -> dic
     }
 
 
+def _logs_in(login: str, rules: Iterable[Rule]) -> bool:
+    """Return whether ``rules`` let in who is logged in; true where OpenSSH doesn't say who."""
+    if not login:
+        return True
+    client, _port, _server, port = login.split()
+    return any(_is_from(rule, client) and _is_to(rule, int(port)) for rule in rules)
+
+
+def _is_from(rule: Rule, client: str) -> bool:
+    here = ip_address(client)
+    runs, words = _runs(_parts(rule["RemoteAddresses"]))
+    return "*" in words or any(
+        version == here.version and low <= int(here) <= high for version, low, high in runs
+    )
+
+
+def _is_to(rule: Rule, port: int) -> bool:
+    ends = [text.split("-") for text in _parts(rule["LocalPorts"])]
+    found = ["*"] in ends or any(int(run[0]) <= port <= int(run[-1]) for run in ends)
+    return rule["Protocol"] == ANY_PROTOCOL or (rule["Protocol"] == TCP and found)
+
+
 def _once(found: Iterator[dict[str, Any]]) -> Iterator[dict[str, Any]]:
     """Yield one step for all rules of a name: the module finds them all."""
     seen: set[str] = set()
@@ -160,7 +188,20 @@ def _parts(value: str | None) -> list[str]:
 
 def _addresses(texts: Sequence[str]) -> list[str]:
     """Return networks and ranges joined and in one form, whatever a host writes; then words."""
-    runs: list[tuple[int, int, int]] = []
+    runs, words = _runs(texts)
+    joined: list[Run] = []
+    for version, low, high in sorted(runs):
+        if joined and joined[-1][0] == version and low <= joined[-1][2] + 1:
+            _version, first, last = joined.pop()
+            joined.append((version, first, max(high, last)))
+        else:
+            joined.append((version, low, high))
+    return [*(_written(*run) for run in joined), *sorted(words)]
+
+
+def _runs(texts: Sequence[str]) -> tuple[list[Run], list[str]]:
+    """Return version, first and last of each network and range, and the words among ``texts``."""
+    runs: list[Run] = []
     words = []
     for text in texts:
         low, _dash, high = text.partition("-")
@@ -169,14 +210,7 @@ def _addresses(texts: Sequence[str]) -> list[str]:
             runs.append((first.version, int(first), int(last)))
         except ValueError:
             words.append(text)
-    joined: list[tuple[int, int, int]] = []
-    for version, low, high in sorted(runs):
-        if joined and joined[-1][0] == version and low <= joined[-1][2] + 1:
-            _version, first, last = joined.pop()
-            joined.append((version, first, max(high, last)))
-        else:
-            joined.append((version, low, high))
-    return [*(_written(*run) for run in joined), *sorted(words)]
+    return runs, words
 
 
 def _ends(text: str) -> tuple[Any, Any]:

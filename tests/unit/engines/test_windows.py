@@ -47,6 +47,7 @@ class Bench:
         for file in filter(Path.is_file, self.town_folder.rglob("*.yml")):
             # The host stands on this machine: all of 127.0.0.0/8 does.
             text = file.read_text(encoding="utf-8").replace("10.20.", "127.20.")
+            text = text.replace("[127.20.1.100/32", "[127.0.0.1/32, 127.20.1.100/32")
             file.write_text(text.replace("tcp: [22]", f"tcp: [22, {self.port}]"), encoding="utf-8")
         here = {
             "ansible_port": self.port,
@@ -180,6 +181,17 @@ def test_what_is_changed_by_hand_is_told_and_mended_and_nothing_else(bench):
     assert bench.deviations() == []
 
 
+def test_who_is_logged_in_is_not_locked_out(bench):
+    """The workstation may log in by the policy, but here somebody logs in from elsewhere."""
+    file = bench.town_folder / "group_vars/gateways/firewall.yml"
+    text = file.read_text(encoding="utf-8")
+    file.write_text(text.replace("127.0.0.1/32, ", ""), encoding="utf-8")
+    bench.load()
+    lost = bench.plan()
+    assert (lost.status, lost.changes) == ("error", ())
+    assert "would lock out this very login (127.0.0.1 " in lost.reason
+
+
 def test_where_group_policy_decides_nothing_is_done(bench):
     bench.device.modify_state = 1
     lost = bench.plan()
@@ -189,10 +201,6 @@ def test_where_group_policy_decides_nothing_is_done(bench):
 
 def test_the_probe_knocks_for_real(bench):
     """No firewall stands before a loopback address: the probe gets in, and sees that so may all."""
-    file = bench.town_folder / "group_vars/gateways/firewall.yml"
-    text = file.read_text(encoding="utf-8")
-    file.write_text(text.replace("127.20.1.100/32", "127.20.1.100/32, 127.0.0.1/32"), "utf-8")
-    bench.load()
     (system,) = bench.town.systems
     hosts, config = bench.task.hosts, bench.engine.ssh_config
     seen = probes.run(bench.town, system, hosts, ROOT, config, bench.folder / "work")

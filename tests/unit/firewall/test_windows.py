@@ -2,6 +2,7 @@
 
 import re
 import shutil
+from argparse import Namespace
 from copy import deepcopy
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 from firewall.policies import policies
 from hypothesis import Phase, given, settings
 
+from kahya.cli import firewall as command
 from kahya.firewall import review
 from kahya.firewall.matrix import Matrix
 from kahya.firewall.networks import Places
@@ -84,6 +86,19 @@ def test_a_town_with_windows_is_as_its_policy_says(small, made):
     assert found(small, made) == []
     assert [str(r.problem.key) for r in review.remarks(small)] == ["old-fair"]  # it has ended
     assert review.refusals(small) == []
+
+
+def test_the_command_and_every_plan_look_at_windows_hosts(small, made, capsys, monkeypatch):
+    monkeypatch.setattr(command, "town_directory", lambda _args: TOWN)
+    monkeypatch.setattr(command, "load", lambda _directory: small)
+    assert command._firewall(Namespace(json=False, matrix=False)) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert "Windows hosts looked at as well: dosya-merkez, pc-merkez, web-merkez." in told
+    change(made, "files/tcp", RemoteAddresses="*")
+    wrong = deepcopy(small)
+    wrong.hosts["dosya-merkez"].vars["rendered"] = made["dosya-merkez"]
+    assert "ofis 10.20.1.20 (gw-merkez), smb (tcp/445), IPv4: exp" in review.refusals(wrong)[0]
+    assert "windows_firewall" in review.SYSTEMS
 
 
 def test_what_a_rule_above_denies_is_left_out_of_those_below(made):

@@ -243,6 +243,27 @@ def test_a_module_that_would_hit_what_has_to_stay_is_not_run(device, wanted):
         steps(wanted, read(device))
 
 
+LOGINS = {
+    "10.20.1.100 50000 10.20.1.20 22": True,
+    "fd20:0:0:1::100 50000 fd20:0:0:1::20 22": True,
+    "10.20.1.100 50000 10.20.1.20 2222": False,
+    "10.20.1.101 50000 10.20.1.20 22": False,
+    "fe80::1%5 50000 fe80::2%5 22": False,
+    "": True,  # OpenSSH doesn't say
+}
+
+
+@pytest.mark.parametrize("login", LOGINS)
+def test_who_is_logged_in_is_not_locked_out(wanted, login):
+    device = Windows()
+    device.login = login
+    if LOGINS[login]:
+        assert steps(wanted, read(device))
+    else:
+        with pytest.raises(AnsibleFilterError, match="lock out this very login"):
+            steps(wanted, read(device))
+
+
 def test_without_a_policy_nothing_is_closed():
     with pytest.raises(AnsibleFilterError, match="firewall policy"):
         steps({}, read(Windows()))
