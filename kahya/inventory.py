@@ -14,6 +14,7 @@ from kahya.firewall.check import check_policy
 from kahya.firewall.fortigate import configuration
 from kahya.firewall.networks import derive as derive_places
 from kahya.firewall.webfilter import check_webfilter
+from kahya.firewall.windows import derive as derive_windows
 from kahya.i18n import _
 from kahya.inventory_check import (
     Problem,
@@ -185,6 +186,7 @@ def _town(
     for own in variables.values():
         if own.get("platform") == "fortios" and "firewall" in own:
             own["rendered"] = configuration(own)
+    derive_windows(variables, raw.groups.get("windows", ()))
     made = derive_switches(variables)
     places = {v["building"]["name"]: v["building"] for v in variables.values()}
     for guest in (raw.hosts[n].vars for n in outside_names):

@@ -213,6 +213,7 @@ def _host_problems(
     gateway = host.name in raw.groups.get("gateways", ())
     names += ["gateway", "firewall", "resolver", "webfilter"] if gateway else []
     names += ["switch"] if host.name in raw.groups.get("switches", ()) else []
+    names += ["windows"] if host.name in raw.groups.get("windows", ()) else []
     for name in names:
         yield from _violations(host.vars, schemas()[name], locate, host.name)
     for name, options in specs.items():

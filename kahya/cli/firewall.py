@@ -31,7 +31,7 @@ def _firewall(args: argparse.Namespace) -> int:
         console.say(_("This town has no firewall policy: see docs/firewall.md."))
         return ERROR
     texts = review.rulesets(town)
-    found = review.deviations(town, texts)
+    found = [*review.deviations(town, texts), *review.host_deviations(town)]
     if args.json:
         print_json(
             {
@@ -48,6 +48,10 @@ def _firewall(args: argparse.Namespace) -> int:
         text = _("{count} connections looked at on {gateways} gateways, {wrong} deviate.")
         counts = {"count": matrix.size, "gateways": len(texts), "wrong": len(found)}
         console.say(text.format(**counts))
+        if hosts := [h.name for h in town.hosts.values() if "windows" in h.groups]:
+            console.say(
+                _("Windows hosts looked at as well: {hosts}.").format(hosts=", ".join(hosts))
+            )
     return ERROR if found or any(remark.level == "error" for remark in remarks) else OK
 
 

@@ -32,7 +32,10 @@ IDENTIFY = {
     "ansible.builtin.raw": "cat /etc/machine-id",  # without Python on the host: 0.1 s and less
     "changed_when": False,
     "check_mode": False,
-    "when": "ansible_connection | default('ssh') != 'ansible.netcommon.httpapi'",
+    "when": [
+        "ansible_connection | default('ssh') != 'ansible.netcommon.httpapi'",
+        "ansible_shell_type | default('sh') == 'sh'",  # Windows has no such file
+    ],
     "tags": ["identity"],
 }
 LAST_LINES = 5  # of Ansible's own complaint, when it can't run at all

@@ -6,8 +6,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from kahya.firewall.networks import Network
+
 Spans = tuple[tuple[int, int], ...]
 """First and last of each run of numbers, sorted, none touching the next."""
+
+TCP, UDP, ICMP, OTHER = (kind * 0x10000 for kind in range(4))
+"""Where the ports or types of each protocol begin among the numbers of services."""
+EVERY_SERVICE: Spans = ((0, OTHER + 0xFFFF),)
 
 
 def spans(runs: Iterable[tuple[int, int]]) -> Spans:
@@ -23,6 +29,13 @@ def spans(runs: Iterable[tuple[int, int]]) -> Spans:
         else:
             found.append((low, high))
     return tuple(found)
+
+
+def numbers(networks: Iterable[Network], version: int) -> Spans:
+    """Return the addresses of ``networks`` that are of one version of IP."""
+    return spans(
+        (int(n.network_address), int(n.broadcast_address)) for n in networks if n.version == version
+    )
 
 
 def meet(one: Spans, other: Spans) -> Spans:

@@ -44,6 +44,9 @@ def check_policy(raw: RawInventory) -> list[Problem]:
         tunnels = list(_tunnels([g for g in gateways if "vpn_public_key" in g.vars]))
         found = set(_problems(host, places, tunnels)) or set(_locked_out(host, places, desks))
         problems |= found
+    first = next((g for g in gateways if "firewall" in g.vars), None)
+    if first and not problems:
+        problems |= set(_shut_in(raw, first, places))
     return sorted(problems)
 
 
@@ -89,18 +92,36 @@ def _locked_out(host: RawHost, places: Places, desks: Sequence[str]) -> Iterator
     rules = resolve(parse(host.vars["firewall"]), places)
     there = (ip_network(host.vars["ansible_host"]),)
     for desk in desks:
-        fits = (r for r in rules if _lets_in(r, places.hosts[desk][:1], there))
-        first = next(fits, None)
-        if first is None or first.action == "deny" or first.until:
+        if not _logs_in(rules, places.hosts[desk][:1], there, SSH):
             message = _("{desk} could not log in to {gateway}").format(desk=desk, gateway=host.name)
             expected = _("an early rule to gateway with tcp 22, without until")
             yield at(host, ["firewall", "rules"], message, expected)
 
 
-def _lets_in(rule: ResolvedRule, desk: Networks, gateway: Networks) -> bool:
-    ssh = any(s.all or any(a <= SSH <= b for a, b in s.tcp) for s in rule.services)
-    ends = ((desk, rule.sources), (gateway, rule.destinations))
-    return ssh and all(covers(places)(end) for here, places in ends for end in here)
+def _shut_in(raw: RawInventory, host: RawHost, places: Places) -> Iterator[Problem]:
+    """So do they to every host whose own firewall says what the policy of gateway ``host`` says."""
+    rules = resolve(parse(host.vars["firewall"]), places)
+    desks = raw.groups.get("workstations", ())
+    for name, desk in product(raw.groups.get("windows", ()), desks):
+        port = int(raw.hosts[name].vars.get("ansible_port", SSH))
+        there = (ip_network(raw.hosts[name].vars["ansible_host"]),)
+        if name != desk and not _logs_in(rules, places.hosts[desk][:1], there, port):
+            message = _("{desk} could not log in to {gateway}").format(desk=desk, gateway=name)
+            expected = _("an early rule to {host} with tcp {port}, without until")
+            expected = expected.format(host=name, port=port)
+            yield at(host, ["firewall", "rules"], message, expected)
+
+
+def _logs_in(rules: Iterable[ResolvedRule], desk: Networks, there: Networks, port: int) -> bool:
+    """Return whether the first rule about it lets ``desk`` in for good."""
+    first = next((r for r in rules if _lets_in(r, desk, there, port)), None)
+    return first is not None and first.action == "allow" and not first.until
+
+
+def _lets_in(rule: ResolvedRule, desk: Networks, there: Networks, port: int) -> bool:
+    has = any(s.all or any(a <= port <= b for a, b in s.tcp) for s in rule.services)
+    ends = ((desk, rule.sources), (there, rule.destinations))
+    return has and all(covers(places)(end) for here, places in ends for end in here)
 
 
 def _names(policy: Mapping[str, Any], zones: Sequence[str], places: Places) -> Iterator[Found]:

@@ -11,8 +11,21 @@ from typing import Any, Literal
 
 import yaml
 
-from kahya.firewall.boxes import Box, Spans, less, meet, remains, size, spans
-from kahya.firewall.networks import Networks, Places, addresses_of, within
+from kahya.firewall.boxes import (
+    EVERY_SERVICE,
+    ICMP,
+    TCP,
+    UDP,
+    Box,
+    Spans,
+    less,
+    meet,
+    numbers,
+    remains,
+    size,
+    spans,
+)
+from kahya.firewall.networks import Places, addresses_of, within
 from kahya.firewall.policy import Atlas, Policy, ResolvedRule, Service, resolve
 from kahya.i18n import _
 from kahya.inventory_check import Problem, line_in, relative
@@ -20,8 +33,6 @@ from kahya.model import Town
 from kahya.topology import WAN
 
 Level = Literal["error", "warning"]
-TCP, UDP, ICMP, OTHER = (kind * 0x10000 for kind in range(4))
-EVERY_SERVICE: Spans = ((0, OTHER + 0xFFFF),)
 VERSIONS = (4, 6)
 
 
@@ -166,7 +177,7 @@ def _exposed(rule: ResolvedRule, atlas: Atlas) -> bool:
     if rule.inbound and within(rule.destinations, atlas.places.carrier):
         return True
     sides = (rule.destinations if rule.inbound else (), rule.sources if rule.outbound else ())
-    ours = [_numbers(within(side, atlas.town), version) for side in sides for version in VERSIONS]
+    ours = [numbers(within(side, atlas.town), version) for side in sides for version in VERSIONS]
     return any(size(side) > limits()["most_addresses"] for side in ours)
 
 
@@ -183,13 +194,7 @@ def _box(rule: ResolvedRule, version: int) -> Box:
     foreign: dict[str, Any] = {"icmpv6": ()} if version == 4 else {"icmp": ()}  # noqa: PLR2004 - IPv4
     services = [replace(service, **foreign) for service in rule.services]
     return Box(
-        _numbers(rule.sources, version), _numbers(rule.destinations, version), _services(services)
-    )
-
-
-def _numbers(networks: Networks, version: int) -> Spans:
-    return spans(
-        (int(n.network_address), int(n.broadcast_address)) for n in networks if n.version == version
+        numbers(rule.sources, version), numbers(rule.destinations, version), _services(services)
     )
 
 
@@ -201,20 +206,25 @@ def _services(services: Iterable[Service]) -> Spans:
     runs = [(TCP + a, TCP + b) for s in made for a, b in s.tcp]
     runs += [(UDP + a, UDP + b) for s in made for a, b in s.udp]
     kinds = [kind for s in made for kind in (*s.icmp, *s.icmpv6)]
-    numbers = [ICMP + int.from_bytes(kind.encode()) % 0xFFFF for kind in kinds]
-    return spans([*runs, *((n, n) for n in numbers)])
+    types = [ICMP + int.from_bytes(kind.encode()) % 0xFFFF for kind in kinds]
+    return spans([*runs, *((n, n) for n in types)])
 
 
 def _segments(town: Town) -> Mapping[int, Sequence[Box]]:
-    """Return the packets that stay behind one interface, so that no gateway ever sees them."""
-    own = Places.of_town(town).gateways
+    """Return the packets that stay behind one interface, so that no firewall ever sees them."""
+    places = Places.of_town(town)
+    own = places.gateways
+    guarded = [
+        n for h in town.hosts.values() if "windows" in h.groups for n in places.hosts[h.name]
+    ]
     found: dict[int, list[Box]] = {version: [] for version in VERSIONS}
     for host in town.hosts.values():
         for interface in host.vars.get("interfaces", {}).values():
             for address in addresses_of(interface) if interface["zone"] != WAN else ():
                 version = address.version
-                here = less(_numbers((address.network,), version), _numbers(own, version))
-                found[version].append(Box(here, here, EVERY_SERVICE))
+                here = less(numbers((address.network,), version), numbers(own, version))
+                rest = less(here, numbers(guarded, version))
+                found[version].append(Box(here, rest, EVERY_SERVICE))
     return found
 
 

@@ -213,10 +213,10 @@ class Matrix:
 
     def verdicts(self, source: Spot, to: Spot) -> dict[Knock, Arrival | None]:
         """Return what the policy says of every knock between two places."""
-        return {k: self.verdict(source, to, k) for k in self._tried[to.address.version]}
+        return {k: self.verdict(source, to, k) for k in self.tried[to.address.version]}
 
     @cached_property
-    def _tried(self) -> Mapping[int, list[Knock]]:
+    def tried(self) -> Mapping[int, list[Knock]]:
         """The knocks that there are in each version of IP."""
         foreign = {4: "icmpv6", 6: "icmp"}
         return {v: [k for k in self.knocks if k.protocol != foreign[v]] for v in STRANGERS}
@@ -224,7 +224,7 @@ class Matrix:
     @property
     def size(self) -> int:
         """Return how many connections are tried."""
-        return sum(len(self._tried[to.address.version]) for _source, to in self.pairs())
+        return sum(len(self.tried[to.address.version]) for _source, to in self.pairs())
 
     def rows(self) -> list[Row]:
         """Return who may reach what, zone by zone, with the names of the services."""
@@ -250,10 +250,16 @@ class Matrix:
             return None
         if self._cut(source.address, goal):
             return None
-        fits = self._from(source) & self._to(self.spot(goal))
-        fits = fits and fits & self._for(replace(knock, port=port) if program else knock)
-        allowed = self._rules[min(fits)].action == "allow" if fits else bool(program)
+        asked = replace(knock, port=port) if program else knock
+        rule = self.first(source, self.spot(goal), asked)
+        allowed = rule.action == "allow" if rule else bool(program)
         return (goal, port) if allowed else None
+
+    def first(self, source: Spot, to: Spot, knock: Knock) -> Rule | None:
+        """Return the rule that decides about a connection, whatever lies on its way."""
+        fits = self._from(source) & self._to(to)
+        fits = fits and fits & self._for(knock)
+        return self._rules[min(fits)] if fits else None
 
     @cache  # noqa: B019 - a matrix lives as long as its process
     def _cut(self, source: Address, to: Address) -> bool:
@@ -316,7 +322,7 @@ class Matrix:
     @cache  # noqa: B019 - a matrix lives as long as its process
     def _for(self, knock: Knock) -> frozenset[int]:
         named = enumerate(r.services for r in self._rules)
-        return frozenset(i for i, names in named if any(self._is(knock, n) for n in names))
+        return frozenset(i for i, names in named if any(self.has(n, knock) for n in names))
 
     def route(self, gateway: str, to: Address) -> str:
         """Return the interface by which ``gateway`` sends a packet on."""
@@ -364,7 +370,8 @@ class Matrix:
                 return True
         return False
 
-    def _is(self, knock: Knock, name: str) -> bool:
+    def has(self, name: str, knock: Knock) -> bool:
+        """Return whether ``knock`` is of the service of that name."""
         if name == ANY:
             return True
         service = self.policy.services[name]

@@ -9,7 +9,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from kahya.firewall import fortigate_eval, lint, nftables
+from kahya.firewall import fortigate_eval, lint, nftables, windows_eval
 from kahya.firewall.matrix import Matrix
 from kahya.firewall.nft_eval import Ruleset
 from kahya.firewall.policy import policy_of
@@ -17,10 +17,11 @@ from kahya.firewall.proof import Deviation, Rules, prove
 from kahya.i18n import _
 from kahya.model import Town
 
-SYSTEMS = ("firewall", "fortigate")
+SYSTEMS = ("firewall", "fortigate", "windows_firewall")
 SHOWN = 20  # deviations in a message: one wrong rule has many
 _proved: list[tuple[Any, tuple[Deviation, ...]]] = []
 """What was asked last, and the answer: one plan is judged several times on its way."""
+_hosts_proved: list[tuple[Any, tuple[Deviation, ...]]] = []
 
 
 def matrix_of(town: Town) -> Matrix | None:
@@ -65,6 +66,23 @@ def deviations(town: Town, texts: Mapping[str, str]) -> list[Deviation]:
     return list(_proved[-1][1])
 
 
+def host_deviations(town: Town) -> list[Deviation]:
+    """Return every connection to a host with Windows of which its rules say something else."""
+    matrix = matrix_of(town)
+    if matrix is None:
+        return []
+    asked = (matrix.policy, matrix.hosts, matrix.today)
+    if not _hosts_proved or _hosts_proved[-1][0] != asked:
+        made = {h.name: h.vars["rendered"] for h in town.hosts.values() if "windows" in h.groups}
+        found = (
+            deviation
+            for name, rendered in made.items()
+            for deviation in windows_eval.deviations(matrix, name, windows_eval.loaded(rendered))
+        )
+        _hosts_proved[:] = [(asked, tuple(found))]
+    return list(_hosts_proved[-1][1])
+
+
 def _read(town: Town, gateway: str, text: str) -> Rules:
     """Return what a gateway would do with ``text``."""
     if "rendered" in town.hosts[gateway].vars:
@@ -75,7 +93,7 @@ def _read(town: Town, gateway: str, text: str) -> Rules:
 def refusals(town: Town) -> list[str]:
     """Return why the firewall of ``town`` must not be changed to what its policy says now."""
     wrong = [str(remark.problem) for remark in remarks(town) if remark.level == "error"]
-    found = [] if wrong else deviations(town, rulesets(town))
+    found = [] if wrong else [*deviations(town, rulesets(town)), *host_deviations(town)]
     told = [_("the rules deviate from the policy: {what}").format(what=one) for one in found]
     if len(told) > SHOWN:
         more = _("and {count} others").format(count=len(told) - SHOWN)
