@@ -11,7 +11,7 @@ from rich.table import Table
 from kahya import console
 from kahya.cli.common import ERROR, OK, Add, print_json, town_directory
 from kahya.firewall import review
-from kahya.firewall.matrix import Row
+from kahya.firewall.rows import Row, rows
 from kahya.i18n import _
 from kahya.inventory import load
 
@@ -37,14 +37,14 @@ def _firewall(args: argparse.Namespace) -> int:
             {
                 "remarks": [asdict(r.problem) | {"level": r.level} for r in remarks],
                 "deviations": list(map(str, found)),
-                "matrix": [asdict(row) for row in matrix.rows()],
+                "matrix": [asdict(row) for row in rows(matrix)],
             }
         )
     else:
         console.remarks(remarks)
         console.failures(list(map(str, found)))
         if args.matrix:
-            print_matrix(matrix.rows())
+            print_matrix(rows(matrix))
         text = _("{count} connections looked at on {gateways} gateways, {wrong} deviate.")
         counts = {"count": matrix.size, "gateways": len(texts), "wrong": len(found)}
         console.say(text.format(**counts))

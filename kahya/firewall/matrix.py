@@ -72,22 +72,6 @@ class Flow:
         return f"{'/'.join(self.services)} ({number})" if self.services else number
 
 
-@dataclass(frozen=True)
-class Row:
-    """What one zone may reach of another in one family of addresses.
-
-    ``services`` are reached between any two places of theirs that packets can go between,
-    ``partly`` between some, ``published`` are the programs at a gateway's outer address.
-    """
-
-    source: str
-    to: str
-    family: int
-    services: tuple[str, ...]
-    partly: tuple[str, ...] = ()
-    published: tuple[str, ...] = ()
-
-
 class Matrix:
     """The policy as verdicts on single connections.
 
@@ -226,27 +210,11 @@ class Matrix:
         """Return how many connections are tried."""
         return sum(len(self.tried[to.address.version]) for _source, to in self.pairs())
 
-    def rows(self) -> list[Row]:
-        """Return who may reach what, zone by zone, with the names of the services."""
-        found: dict[tuple[str, str, int], list[set[str]]] = {}
-        programs: dict[tuple[str, str, int], set[str]] = {}
-        for source, to in self.pairs():
-            key = (source.zone, to.zone, to.address.version)
-            verdicts = self.verdicts(source, to)
-            shut = {n for k, arrives in verdicts.items() if not arrives for n in self.knocks[k]}
-            opened = {name for k in verdicts for name in self.knocks[k]} - shut
-            pairs = found.setdefault(key, [])
-            if not self._unreachable(source, to):
-                pairs.append(opened)
-            fits = (self._published(source, to, k) for k, arrives in verdicts.items() if arrives)
-            programs.setdefault(key, set()).update(program.name for program in fits if program)
-        return [_row(key, pairs, programs[key]) for key, pairs in found.items()]
-
     def verdict(self, source: Spot, to: Spot, knock: Knock) -> Arrival | None:
         """Return where the policy has a connection arrive, None where it must not."""
-        program = self._published(source, to, knock)
+        program = self.published(source, to, knock)
         goal, port = self._behind(program, to, knock) if program else (to.address, knock.port)
-        if not program and self._unreachable(source, to):
+        if not program and self.unreachable(source, to):
             return None
         if self._cut(source.address, goal):
             return None
@@ -265,7 +233,7 @@ class Matrix:
     def _cut(self, source: Address, to: Address) -> bool:
         return self._cut_off.cuts(source, to)
 
-    def _unreachable(self, source: Spot, to: Spot) -> bool:
+    def unreachable(self, source: Spot, to: Spot) -> bool:
         """Return whether no rule can help.
 
         From outside only the outer addresses are there, and nothing that is for another gateway
@@ -379,7 +347,7 @@ class Matrix:
             return knock.icmp in getattr(service, knock.protocol)
         return _covers(service, knock)
 
-    def _published(self, source: Spot, to: Spot, knock: Knock) -> Published | None:
+    def published(self, source: Spot, to: Spot, knock: Knock) -> Published | None:
         """Return the program that a stranger finds at this port of a gateway's outer address."""
         if source.zone != INTERNET or to.address not in self.outer:
             return None
@@ -404,12 +372,6 @@ class Matrix:
         if program.port:
             return address, ranges[0][0] if knock.port == program.port else 0
         return address, knock.port if _covers(service, knock) else 0
-
-
-def _row(key: tuple[str, str, int], pairs: Iterable[set[str]], programs: Iterable[str]) -> Row:
-    every: set[str] = set.intersection(*pairs) if pairs else set()
-    some = set().union(*pairs) - every
-    return Row(*key, *(tuple(sorted(names)) for names in (every, some, programs)))
 
 
 def _covers(service: Service, knock: Knock) -> bool:
