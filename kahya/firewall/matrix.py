@@ -28,6 +28,9 @@ from kahya.firewall.policy import (
 from kahya.topology import WAN, lines_of
 
 LAST_PORT = 65535
+OWN = {("udp", port) for port in (500, 3784, 3785, 4500, 4784)}
+"""What gateways themselves need of each other, whatever the policy: IKE, BFD."""
+
 FEW = 8  # of what is cut off: it may be long, and is all alike
 STRANGERS = {4: "192.0.2.7", 6: "2001:db8:ffff::7"}  # of the internet, in no town: RFC 5737, 3849
 
@@ -179,7 +182,9 @@ class Matrix:
                     named.setdefault(Knock(protocol, icmp=kind), []).append(service.name)
         beside += [(kind, p.port) for p in self.policy.published for kind in ("tcp", "udp")]
         more: dict[Knock, tuple[str, ...]] = {
-            Knock(*pair): () for pair in sorted(beside) if 0 < pair[1] <= LAST_PORT
+            Knock(*pair): ()
+            for pair in sorted(beside)
+            if 0 < pair[1] <= LAST_PORT and pair not in OWN
         }
         return more | {knock: tuple(names) for knock, names in named.items()}
 

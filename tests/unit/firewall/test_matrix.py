@@ -9,6 +9,7 @@ from kahya.cli.firewall import print_matrix
 from kahya.firewall import review
 from kahya.firewall.matrix import Matrix
 from kahya.firewall.policy import Published
+from kahya.firewall.rows import rows as rows_of
 from probes.firewall import packets
 
 
@@ -19,7 +20,7 @@ def matrix(town):
 
 @pytest.fixture(scope="module")
 def rows(matrix):
-    return {(row.source, row.to, row.family): row for row in matrix.rows()}
+    return {(row.source, row.to, row.family): row for row in rows_of(matrix)}
 
 
 @pytest.mark.parametrize("family", [4, 6])

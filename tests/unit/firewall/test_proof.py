@@ -13,6 +13,7 @@ from kahya.firewall.nft_eval import Ruleset
 from kahya.firewall.nftables import ruleset
 from kahya.firewall.policy import parse
 from kahya.firewall.proof import prove
+from kahya.firewall.rows import rows as rows_of
 
 TODAY = "2026-11-27"
 GATEWAYS = ("gw-merkez", "gw-fen", "gw-itfaiye")
@@ -78,7 +79,7 @@ def test_what_is_behind_the_gateway_of_others_is_a_zone(town):
     more = {"firewall": policy, "places": Places.of(hosts).plain(), "today": TODAY}
     texts = {name: ruleset(hosts[name] | more) for name in GATEWAYS}
     matrix = Matrix(parse(policy), hosts, TODAY)
-    rows = {(r.source, r.to): r.services + r.partly for r in matrix.rows() if r.family == IPV4}
+    rows = {(r.source, r.to): r.services + r.partly for r in rows_of(matrix) if r.family == IPV4}
     assert (rows["hastane", "ofis"], rows["ofis", "hastane"]) == (("web",), ("web",))
     assert (rows["hastane", "dmz"], rows["internet", "hastane"]) == ((), ())
     loaded = {name: Ruleset.of(text) for name, text in texts.items()}
