@@ -24,7 +24,8 @@ def register(add: Add) -> None:
 def _keys(args: argparse.Namespace) -> int:
     town = load(town_directory(args))
     names = scope(town, args.limit).hosts
-    gateways = [town.hosts[name] for name in names if "gateways" in town.hosts[name].groups]
+    hosts = [town.hosts[name] for name in names]
+    gateways = [h for h in hosts if "gateways" in h.groups and h.vars.get("platform") == "frr"]
     own = [g for g in gateways if args.next or args.switch or "vpn_private_key" not in g.vars]
     if not own:
         raise InventoryError(
