@@ -36,6 +36,7 @@ if peers or not missing:
     own = host.data.lines[0]["address"]  # of the main line, by which IKE leaves
     placed = {
         name: files.template(
+            name=f"secret: {path}" if mode == "600" else path,
             src=str(HERE / name),
             dest=path,
             user="root",
@@ -52,7 +53,7 @@ if peers or not missing:
     for service in (connections.UNIT, "kahya-ipsec.timer"):
         systemd.service(service=service, running=bool(peers), enabled=bool(peers))
     settings = [placed[name] for name in SETTINGS]
-    if any(one.will_change for one in settings):
-        systemd.service(service=connections.UNIT, restarted=bool(peers), _if=any_changed(*settings))
-    else:
+    if peers and any(one.will_change for one in settings):
+        systemd.service(service=connections.UNIT, restarted=True, _if=any_changed(*settings))
+    elif peers:
         connections.loaded({peer["name"]: connections.listed(peer, own) for peer in peers})

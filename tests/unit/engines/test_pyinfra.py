@@ -172,6 +172,17 @@ def test_what_cannot_be_predicted_is_a_blind_spot(place, operation, reason):
     assert place.apply([plan])[0].status == "refused"
 
 
+def test_a_key_that_the_inventory_has_no_longer_is_not_shown(place):
+    write = 'src=StringIO("none"), dest=f"{HERE}/key", mode="600"'
+    place.deploy(f'files.put(name="secret: keys", {write})')
+    (place.folder / "key").write_text("the former secret")
+    (place.folder / "key").chmod(0o600)
+    (plan,) = place.plan()
+    assert "-(other secret content)\n+(secret content)" in plan.changes[0].diff
+    shown = repr(plan) + (place.folder.parent / "reads.json").read_text()
+    assert "former" not in shown
+
+
 def test_a_secret_is_shown_neither_new_nor_old(place):
     place.deploy('files.put(src=StringIO(host.data.secret), dest=f"{HERE}/key", mode="600")')
     (place.folder / "key").write_text("the former secret")
