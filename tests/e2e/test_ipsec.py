@@ -102,6 +102,7 @@ def clone(tmp_path_factory):
     yield clone
     on("internet", "systemctl -q disable --now strongswan; ip address del 10.90.0.1/24 dev lo")
     repair(ROOT)
+    assert PSK not in "".join(SAID), "not even when the town doesn't know it any more"
 
 
 def repair(cwd):
