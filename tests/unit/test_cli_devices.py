@@ -124,13 +124,13 @@ def test_a_device_whose_template_lacks_a_value_or_whose_platform_has_no_rules_is
 
     town = load(LAB)
     hosts = dict(town.hosts)
-    one, other = hosts["gw-fen"], hosts["gw-merkez"]
+    one, other = hosts["gw-fen"], hosts["sw-merkez"]
     lacking = {k: v for k, v in one.vars.items() if k != "router_id"}
     hosts["gw-fen"] = replace(one, vars=lacking)
-    hosts["gw-merkez"] = replace(other, vars=dict(other.vars) | {"platform": "nxos"})
+    hosts["sw-merkez"] = replace(other, vars=dict(other.vars) | {"platform": "nxos"})
     town = replace(town, hosts=hosts)
-    found = devices.intended(town, scope(town, "gw-*"))
-    assert set(found.unread) == {"gw-fen", "gw-merkez"}
+    found = devices.intended(town, scope(town, "gw-*,sw-merkez"))
+    assert set(found.unread) == {"gw-fen", "sw-merkez"}
     assert "router_id" in found.unread["gw-fen"]
     assert "gw-itfaiye" in found.checked
 

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from pathlib import Path
+from tempfile import mkdtemp
 from threading import Thread
 
 import asyncssh
@@ -42,7 +43,7 @@ class Bench:
             (folder / name).symlink_to(ROOT / name)
         (folder / "ansible.cfg").touch()
         (folder / "systems.yml").write_text(yaml.safe_dump({"systems": SYSTEM}), encoding="utf-8")
-        (folder / "work").mkdir()
+        self.work = Path(mkdtemp(prefix="kahya-"))  # short, for OpenSSH has a socket in it
         self.listen()
         for file in filter(Path.is_file, self.town_folder.rglob("*.yml")):
             # The host stands on this machine: all of 127.0.0.0/8 does.
@@ -75,6 +76,7 @@ class Bench:
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)
+        shutil.rmtree(self.work)
 
     def write(self, name, data):
         (self.town_folder / name).parent.mkdir(exist_ok=True)
@@ -82,8 +84,8 @@ class Bench:
 
     def load(self):
         self.town = load(self.town_folder)
-        config = write_ssh_config(self.town, self.folder / "work")
-        self.engine = AnsibleEngine(config, self.folder / "work")
+        config = write_ssh_config(self.town, self.work)
+        self.engine = AnsibleEngine(config, self.work)
         (system,) = self.town.systems
         self.task = Task(system, (self.town.hosts[HOST],))
 
@@ -203,7 +205,7 @@ def test_the_probe_knocks_for_real(bench):
     """No firewall stands before a loopback address: the probe gets in, and sees that so may all."""
     (system,) = bench.town.systems
     hosts, config = bench.task.hosts, bench.engine.ssh_config
-    seen = probes.run(bench.town, system, hosts, ROOT, config, bench.folder / "work")
+    seen = probes.run(bench.town, system, hosts, ROOT, config, bench.work)
     assert {r.name: r.status for r in seen} == {
         "the port to log in by is open to this machine": "passed",
         "what the policy does not open to this machine gives no answer, not even a refusal":

@@ -32,7 +32,7 @@ from kahya.topology import MAIN, line_of
 TODAY = "2026-11-27"
 # The one limit: a forwarded port of IPv6 has no interface, so it is taken for insiders, too.
 FROM_INSIDE = re.compile(
-    r"(?!internet).*→ gateway 2001:\S+ .*tcp/8?443\), IPv6: expected let through, seen dropped"
+    r"(?!internet).*→ gateway 2001:\S+ .*tcp/8?443\)?, IPv6: expected let through, seen dropped"
 )
 TOWN = Path(__file__).parents[1] / "towns/one_fortigate"
 
