@@ -158,7 +158,7 @@ ip route add blackhole 10.8.0.0/16 proto static
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="makes network namespaces: root only")
-def test_routes_made_by_hand_are_found_in_the_tables_of_the_lines_too(monkeypatch):
+def test_routes_made_by_hand_are_found_in_the_tables_of_the_lines_too(monkeypatch, tmp_path):
     def found(more=""):
         fact = routes.HandmadeRoutes()
         words = ["unshare", "-n", "sh", "-ec", f"{BY_HAND}{more}\n{fact.command([101, 102])}"]
@@ -172,7 +172,7 @@ def test_routes_made_by_hand_are_found_in_the_tables_of_the_lines_too(monkeypatc
     assert any(r.startswith("::/0 via fe80::7 dev wan1") and "table 101" in r for r in every)
     for route in every:
         ((commands, _meaning, back),) = routes.absent._inner(route)
-        saved = f"cd $(mktemp -d); {back['dumps'][0]}"
+        saved = f"cd {tmp_path}; {back['dumps'][0]}"
         assert found(commands[0]) == [r for r in every if r != route]
         assert found(f"{saved}; {commands[0]}; {back['steps'][0]}") == every
         assert found(f"{commands[0]}; {saved}; {back['steps'][0]}") == [
