@@ -38,9 +38,16 @@ class Lists(FactBase):
         return {name: (digest, int(count)) for digest, count, name in rows}
 
 
-def of_store(there: Mapping[str, tuple[str, int]], store: str) -> bool:
-    """Return whether no list that is ``there`` was edited: ``store`` has each of them."""
-    return all((Path(store) / digest).is_file() for digest, _count in there.values())
+def unedited(there: Mapping[str, tuple[str, int]], known: Mapping[str, Any]) -> bool:
+    """Return whether each list that is ``there`` is as it is to be, or as it once was.
+
+    The latter the store of ``known`` tells; but anybody can empty a list.
+    """
+    return all(
+        digest == known["names"].get(name, {}).get("sha256")
+        or (count > 0 and (Path(known["folder"]) / digest).is_file())
+        for name, (digest, count) in there.items()
+    )
 
 
 @operation()

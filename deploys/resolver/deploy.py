@@ -53,5 +53,5 @@ started = {"_if": install.did_change} if missing else {}
 systemd.service(service="unbound", running=True, enabled=True, **started)
 
 server.shell(name="tell the resolver", commands=[zones.TELL], _if=any_changed(program, *moved))
-if lists.of_store(there, known["folder"]):  # who edited a list is told of that alone
+if lists.unedited(there, known):  # who edited a list is told of that alone
     zones.as_listed()

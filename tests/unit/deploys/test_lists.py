@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from unit.engines.test_pyinfra import Place
 
-from deploys.lists import of_store
+from deploys.lists import unedited
 
 DEPLOYS = Path(__file__).parents[3] / "deploys"
 DEPLOY = """
@@ -137,8 +137,17 @@ def test_a_store_that_was_altered_reaches_no_host(place):
     assert (place.folder / "domains/usom").read_text() == before
 
 
-def test_a_list_that_waits_to_be_applied_is_no_edited_one(place):
-    (place.store / "earlier").touch()
-    there = {"domains/usom": ("earlier", 5)}
-    assert of_store(there, str(place.store))
-    assert not of_store(there | {"domains/town": ("edited", 4)}, str(place.store))
+@pytest.mark.parametrize(
+    ("there", "untouched"),
+    [
+        (("wanted", 4), True),
+        (("earlier", 5), True),  # what is wanted waits to be applied
+        (("edited", 4), False),
+        (("emptied", 0), False),  # as many a list of the store is
+    ],
+)
+def test_a_list_that_waits_to_be_applied_is_no_edited_one(place, there, untouched):
+    for name in ("wanted", "earlier", "emptied"):
+        (place.store / name).touch()
+    known = {"folder": str(place.store), "names": {"domains/usom": {"sha256": "wanted"}}}
+    assert unedited({"domains/usom": there}, known) is untouched
