@@ -1,7 +1,8 @@
 """First bring-up of a bare estate, or of a building that joins a town in use: system by system.
 
 Later systems can't be predicted before earlier ones exist, and neither can all of one system: its
-rounds of plan, signatures and apply are repeated until nothing is left to do.
+rounds of plan, signatures and apply are repeated until nothing is left to do. Systems that don't
+need each other (``together`` in systems.yml) come at once.
 """
 
 from __future__ import annotations
@@ -31,18 +32,30 @@ def bring_up(flow: Workflow, part: Scope, sign: Sign, say: Say) -> bool:
     """
     flow.journal.refuse_if_locked(flow.town.name)  # now, not after the first plan
     work, routed = _BringUp(flow, sign, say, story.machines(flow.journal)), False
-    for system in part.systems:
-        hosts = tuple(n for n in part.hosts if system.covers(flow.town.hosts[n]))
-        if not hosts:
+    for systems in _stages(part.systems):
+        covered = [h for h in part.hosts if any(s.covers(flow.town.hosts[h]) for s in systems)]
+        if not covered:
             continue
-        say("system", system)
-        if not work.settle_all(system, hosts, routed=routed):
+        for system in systems:
+            say("system", system)
+        if not work.settle_all(systems, covered, routed=routed):
             return False
-        if system.engine == "napalm":
+        if any(system.engine == "napalm" for system in systems):
             routed = True
             if not ssh.await_vpn(flow.town):
-                say("no_vpn_yet", system)
+                say("no_vpn_yet", systems)
     return not routed or not ssh.beyond_vpn(flow.town)
+
+
+def _stages(systems: Sequence[System]) -> list[tuple[System, ...]]:
+    """Return the systems that are brought up at once, in turn."""
+    found: list[tuple[System, ...]] = []
+    for system in systems:
+        if found and system.together:
+            found[-1] += (system,)
+        else:
+            found.append((system,))
+    return found
 
 
 @dataclass(frozen=True)
@@ -54,18 +67,20 @@ class _BringUp:
     say: Say
     known: story.Machines
 
-    def settle_all(self, system: System, hosts: Sequence[str], *, routed: bool) -> bool:
-        """Bring one system in order on ``hosts``; return whether it is."""
+    def settle_all(
+        self, systems: tuple[System, ...], hosts: Sequence[str], *, routed: bool
+    ) -> bool:
+        """Bring systems in order on ``hosts``; return whether they are."""
         # The firewalls of a town in use keep a new building out until they know of it.
         cut_off = ssh.beyond_vpn(self.flow.town) if routed else ()
-        near = Scope(tuple(n for n in hosts if n not in cut_off), (system,))
-        far = Scope(tuple(n for n in hosts if n in cut_off), (system,))
+        near = Scope(tuple(n for n in hosts if n not in cut_off), systems)
+        far = Scope(tuple(n for n in hosts if n in cut_off), systems)
         if near.hosts and not self._settle(near):
             return False
         if not far.hosts:
             return True
         if not ssh.await_vpn(self.flow.town):
-            self.say("no_vpn", system)
+            self.say("no_vpn", systems)
             return False
         return self._settle(far)
 
