@@ -32,7 +32,7 @@ def bring_up(flow: Workflow, part: Scope, sign: Sign, say: Say) -> bool:
     """
     flow.journal.refuse_if_locked(flow.town.name)  # now, not after the first plan
     work, routed = _BringUp(flow, sign, say, story.machines(flow.journal)), False
-    for systems in _stages(part.systems):
+    for systems in stages(flow.town.systems, part.systems):
         covered = [h for h in part.hosts if any(s.covers(flow.town.hosts[h]) for s in systems)]
         if not covered:
             continue
@@ -47,15 +47,16 @@ def bring_up(flow: Workflow, part: Scope, sign: Sign, say: Say) -> bool:
     return not routed or not ssh.beyond_vpn(flow.town)
 
 
-def _stages(systems: Sequence[System]) -> list[tuple[System, ...]]:
-    """Return the systems that are brought up at once, in turn."""
+def stages(systems: Sequence[System], wanted: Sequence[System]) -> list[tuple[System, ...]]:
+    """Return those of all ``systems`` that are ``wanted``, in turn, and together what comes so."""
     found: list[tuple[System, ...]] = []
     for system in systems:
         if found and system.together:
             found[-1] += (system,)
         else:
             found.append((system,))
-    return found
+    chosen = (tuple(system for system in stage if system in wanted) for stage in found)
+    return [stage for stage in chosen if stage]
 
 
 @dataclass(frozen=True)
