@@ -60,14 +60,14 @@ def deviations(hosts, policy, tables):
     return [str(one) for one in prove(Matrix(parse(policy), hosts, TODAY), loaded)]
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.generate])
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
 @given(policies())
 def test_any_policy_is_rendered_as_it_says(hosts, policy):
     found = deviations(hosts, policy, rendered(hosts, policy))
     assert [one for one in found if not FROM_INSIDE.match(one)][:9] == []
 
 
-@settings(max_examples=12, deadline=None, phases=[Phase.generate])
+@settings(max_examples=6, deadline=None, phases=[Phase.generate])
 @given(policies())
 def test_every_entry_is_one_that_fortios_takes(hosts, policy):
     """Sizes and signs, and no name that nothing stands for."""
