@@ -30,7 +30,10 @@ MIXED = 0.3  # of the plans are for several engines
 
 
 def quickly(town, plan, **_options):
-    """Return one wave of all hosts but the gateways, which follow one by one, the own one last."""
+    """Return one wave of all hosts but the gateways, which follow one by one.
+
+    The inventory begins with the building of the controller: its gateway is the last.
+    """
     touched = {change.host for change in plan.changes}
     gateways = [n for n, h in town.hosts.items() if n in touched and "gateways" in h.groups]
     order = [tuple(touched - {*gateways}), *((name,) for name in reversed(gateways))]
