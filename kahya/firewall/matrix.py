@@ -202,7 +202,16 @@ class Matrix:
 
     def verdicts(self, source: Spot, to: Spot) -> dict[Knock, Arrival | None]:
         """Return what the policy says of every knock between two places."""
-        return {k: self.verdict(source, to, k) for k in self.tried[to.address.version]}
+        tried = self.tried[to.address.version]
+        if source.zone == INTERNET:  # it may find a published program
+            return {k: self.verdict(source, to, k) for k in tried}
+        if self.unreachable(source, to) or self._cut(source.address, to.address):
+            return dict.fromkeys(tried)
+        rules = {k: self.first(source, to, k) for k in tried}
+        return {
+            k: (to.address, k.port) if rule and rule.action == "allow" else None
+            for k, rule in rules.items()
+        }
 
     @cached_property
     def tried(self) -> Mapping[int, list[Knock]]:
@@ -297,6 +306,7 @@ class Matrix:
         named = enumerate(r.services for r in self._rules)
         return frozenset(i for i, names in named if any(self.has(n, knock) for n in names))
 
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def route(self, gateway: str, to: Address) -> str:
         """Return the interface by which ``gateway`` sends a packet on."""
         spot = self.spot(to)
@@ -321,6 +331,7 @@ class Matrix:
         """Return the interface of ``gateway`` on its main line, "" where it has none."""
         return next(iter(self.lines(gateway)), "")
 
+    @cache  # noqa: B019 - a matrix lives as long as its process
     def lines(self, gateway: str) -> dict[str, list[Address]]:
         """Return the interfaces of ``gateway`` to carriers, the main one first, and addresses."""
         about = self.gateways[gateway]

@@ -114,9 +114,17 @@ def segments(variables: Mapping[str, Any]) -> Iterator[tuple[str, str, Network]]
 
 def ordered(networks: Iterable[Network]) -> Networks:
     """Return ``networks`` without what others contain, IPv4 first."""
-    found = set(networks)
-    four = collapse_addresses(n for n in found if isinstance(n, IPv4Network))
-    return (*four, *collapse_addresses(n for n in found if isinstance(n, IPv6Network)))
+    return _collapsed(tuple(networks))
+
+
+# The same places are compared over and over, and the internet is a long list.
+_remembered = lru_cache(maxsize=4096)
+
+
+@_remembered
+def _collapsed(networks: Networks) -> Networks:
+    four = collapse_addresses(n for n in networks if isinstance(n, IPv4Network))
+    return (*four, *collapse_addresses(n for n in networks if isinstance(n, IPv6Network)))
 
 
 def distinct(networks: Iterable[Network]) -> Networks:
@@ -146,21 +154,22 @@ def edges(network: Network, segment: Network) -> Iterator[IPv4Address | IPv6Addr
 
 def within(networks: Iterable[Network], bounds: Iterable[Network]) -> Networks:
     """Return the parts of ``networks`` that lie within ``bounds``."""
-    return _overlap(networks, bounds, _spans)
+    return _overlap(tuple(networks), tuple(bounds), _spans)
 
 
 def without(networks: Iterable[Network], holes: Iterable[Network]) -> Networks:
     """Return ``networks`` less ``holes``."""
-    return _overlap(networks, holes, _gaps)
+    return _overlap(tuple(networks), tuple(holes), _gaps)
 
 
-@lru_cache(maxsize=512)  # the same places are compared over and over
+@_remembered
 def _spans(networks: Networks, version: int) -> tuple[Span, ...]:
     """Return the first and last addresses of what ``networks`` are together, in order."""
     mine = collapse_addresses(n for n in networks if n.version == version)  # type: ignore[type-var]  # of one
     return tuple((int(n.network_address), int(n.broadcast_address)) for n in mine)
 
 
+@_remembered
 def _gaps(networks: Networks, version: int) -> tuple[Span, ...]:
     """Return the first and last addresses of all that is in none of ``networks``."""
     ends = [-1, *(end for span in _spans(networks, version) for end in span), ENDS[version]]
@@ -168,16 +177,16 @@ def _gaps(networks: Networks, version: int) -> tuple[Span, ...]:
     return tuple((before + 1, after - 1) for before, after in pairs if before + 1 < after)
 
 
+@_remembered
 def _overlap(
-    networks: Iterable[Network],
-    others: Iterable[Network],
+    networks: Networks,
+    others: Networks,
     spans: Callable[[Networks, int], tuple[Span, ...]],
 ) -> Networks:
     """Return what ``networks`` have in common with the ``spans`` of ``others``."""
-    mine, theirs = tuple(networks), tuple(others)
     found: list[Network] = []
     for version, address in ((4, IPv4Address), (6, IPv6Address)):
-        left, right = list(_spans(mine, version)), list(spans(theirs, version))
+        left, right = list(_spans(networks, version)), list(spans(others, version))
         while left and right:
             first, last = max(left[0][0], right[0][0]), min(left[0][1], right[0][1])
             if first <= last:

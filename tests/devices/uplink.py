@@ -13,6 +13,7 @@ from devices.device import Device
 from devices.views import interfaces, mac
 
 POLL_SECONDS = 0.1  # nobody tells when a cable is plugged in
+POLLS = 10  # between two looks at all there is
 
 
 def wanted(device: Device) -> list[str]:
@@ -30,11 +31,14 @@ async def follow(device: Device, link: str) -> None:
     """Keep ``link`` as the running configuration says, whenever it is plugged in."""
     done: tuple[int, list[str]] = (0, [])
 
+    def plugged() -> int:
+        return {name: number for number, name in socket.if_nameindex()}.get(link, 0)
+
     def apply(_: str = "") -> None:
         nonlocal done
-        index = {name: number for number, name in socket.if_nameindex()}.get(link, 0)
-        if index and (index, wanted(device)) != done:
-            done = index, wanted(device)
+        index = plugged()
+        if index and (now := (index, wanted(device))) != done:
+            done = now
             lines = [f"link set {link} address {mac(device, 0)} up", f"address flush dev {link}"]
             lines += [f"{line} {link}" for line in done[1]]
             command = ["ip", "-force", "-batch", "-"]
@@ -43,4 +47,7 @@ async def follow(device: Device, link: str) -> None:
     device.watchers.append(apply)
     while True:
         apply()
-        await asyncio.sleep(POLL_SECONDS)
+        for _ in range(POLLS):
+            await asyncio.sleep(POLL_SECONDS)
+            if plugged() != done[0]:
+                break
