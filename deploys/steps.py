@@ -9,11 +9,22 @@ from typing import Any
 
 from pyinfra import host
 from pyinfra.api import FileUploadCommand, QuoteString, StringCommand, operation
+from pyinfra.facts.deb import DebPackages
 from pyinfra.facts.server import Timezone
-from pyinfra.operations import files, server
+from pyinfra.operations import apt, files, server
 
 JINJA = {"trim_blocks": True, "lstrip_blocks": True}
 """Settings for files.template: a file looks as its template does."""
+INDEX_SECONDS = 3600  # so long is the list of packages new enough for all systems of a host
+
+
+def packages(names: list[str]) -> tuple[Any, set[str]]:
+    """Install what is missing of ``names``; return the operation, and what that is."""
+    missing = set(names) - set(host.get_fact(DebPackages))
+    install = apt.packages(
+        packages=names, update=bool(missing), cache_time=INDEX_SECONDS, no_recommends=True
+    )
+    return install, missing
 
 
 def told(

@@ -5,11 +5,10 @@ from io import StringIO
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations import files, server, systemd
 from pyinfra.operations.util import any_changed
 
-from deploys.steps import sysctl
+from deploys.steps import packages, sysctl
 
 HERE = Path(__file__).parent
 data = host.data
@@ -20,8 +19,7 @@ UNITS = ("kahya-accesslog.service", "kahya-accesslog-seal.service")
 TIMER = "kahya-accesslog-seal.timer"
 ROOT = {"user": "root", "group": "root", "mode": "644"}
 
-missing = set(PACKAGES) - set(host.get_fact(DebPackages))
-apt.packages(packages=PACKAGES, update=bool(missing), no_recommends=True)
+packages(PACKAGES)
 server.user(  # noqa: S604 - the login shell
     user="accesslog",
     system=True,

@@ -5,12 +5,11 @@ from pathlib import Path
 from typing import Any
 
 from pyinfra import host
-from pyinfra.facts.deb import DebPackages
 from pyinfra.facts.server import Users
-from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations import files, server, systemd
 from pyinfra.operations.util import any_changed
 
-from deploys.steps import JINJA, checked_file, path_shell, sysctl, timezone
+from deploys.steps import JINJA, checked_file, packages, path_shell, sysctl, timezone
 
 HERE = Path(__file__).parent / "templates"
 data = host.data
@@ -21,9 +20,8 @@ FROM_TEMPLATE = {**ROOT, "jinja_env_kwargs": JINJA}
 files.template(
     src=str(HERE / "apt.conf.j2"), dest="/etc/apt/apt.conf.d/90kahya", mode="644", **FROM_TEMPLATE
 )
-missing = set(data.base_packages) - set(host.get_fact(DebPackages))
 # A package starts its own services: those follow from it and are not changes of their own.
-install = apt.packages(packages=data.base_packages, update=bool(missing), no_recommends=True)
+install, missing = packages(data.base_packages)
 
 
 def follows(package: str) -> dict[str, Any]:

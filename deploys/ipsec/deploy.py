@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pyinfra import host
 from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt, files, systemd
+from pyinfra.operations import files, systemd
 from pyinfra.operations.util import any_changed
 
 from deploys.ipsec import connections
-from deploys.steps import JINJA
+from deploys.steps import JINJA, packages
 
 HERE = Path(__file__).parent / "templates"
 PACKAGES = [
@@ -31,7 +31,7 @@ UNITS = {
 peers = host.data.ipsec_peers
 missing = set(PACKAGES) - set(host.get_fact(DebPackages))
 if peers:
-    apt.packages(packages=PACKAGES, update=bool(missing), no_recommends=True)
+    packages(PACKAGES)
 if peers or not missing:
     own = host.data.lines[0]["address"]  # of the main line, by which IKE leaves
     placed = {

@@ -4,14 +4,13 @@ from io import StringIO
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations import files, server, systemd
 from pyinfra.operations.util import any_changed
 
 from deploys import lists
 from deploys.resolver import zones
 from deploys.resolver.config import config
-from deploys.steps import checked_file
+from deploys.steps import checked_file, packages
 
 HERE = Path(__file__).parent
 PACKAGES = ["dns-root-data", "unbound"]
@@ -19,8 +18,7 @@ CONF = "/etc/unbound/unbound.conf.d"
 ROOT = {"user": "root", "group": "root"}
 data = host.data
 
-missing = set(PACKAGES) - set(host.get_fact(DebPackages))
-install = apt.packages(packages=PACKAGES, update=bool(missing), no_recommends=True)
+install, missing = packages(PACKAGES)
 
 known = data.get("lists") or {"folder": "", "names": {}}
 names = known["names"].keys() & {

@@ -4,17 +4,15 @@ from io import StringIO
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.facts.deb import DebPackages
-from pyinfra.operations import apt, files, systemd
+from pyinfra.operations import files, systemd
 
-from deploys.steps import JINJA, path_shell, sysctl
+from deploys.steps import JINJA, packages, path_shell, sysctl
 from deploys.vpn import keys, routes, rules, tunnel
 
 HERE = Path(__file__).parent / "templates"
 data = host.data
 
-missing = set(data.vpn_packages) - set(host.get_fact(DebPackages))
-install = apt.packages(packages=data.vpn_packages, update=bool(missing), no_recommends=True)
+install, missing = packages(data.vpn_packages)
 
 for key, value in data.vpn_sysctl.items():
     sysctl(key=key, value=value, persist_file="/etc/sysctl.d/91-kahya-vpn.conf")

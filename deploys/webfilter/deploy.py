@@ -4,12 +4,12 @@ from io import StringIO
 from pathlib import Path
 
 from pyinfra import host
-from pyinfra.facts.deb import DebPackages
 from pyinfra.facts.files import FindFiles
-from pyinfra.operations import apt, files, server, systemd
+from pyinfra.operations import files, server, systemd
 from pyinfra.operations.util import any_changed
 
 from deploys import lists
+from deploys.steps import packages
 from deploys.webfilter import settings
 from deploys.webfilter.audience import audience
 from kahya.firewall.nftables import PROXY_USER
@@ -62,8 +62,7 @@ put(
     "# Kept by Kâhya.\n[Unit]\nConditionPathExists=!/etc/kahya-webfilter\n",
     f"{UNITS}/clamav-freshclam.service.d/kahya.conf",
 )
-missing = "e2guardian" not in host.get_fact(DebPackages)
-install = apt.packages(packages=["e2guardian"], update=missing, no_recommends=True)
+install, missing = packages(["e2guardian"])
 put(settings.text("logrotate.j2", **wanted), "/etc/logrotate.d/e2guardian")
 
 changed = any_changed(*restarts, unit)
