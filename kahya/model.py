@@ -83,7 +83,7 @@ class System:
     level: Level
     platform: str = ""
     together: bool = False
-    """At first bring-up it comes together with the system before it: neither needs the other."""
+    """It may be brought in order together with the system before it: neither needs the other."""
 
     def covers(self, host: Host) -> bool:
         """Return whether it is for ``host``: of its group and, if it names one, its platform."""

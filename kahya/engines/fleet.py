@@ -6,8 +6,9 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
-from itertools import groupby
+from itertools import accumulate, groupby
 from pathlib import Path
+from queue import SimpleQueue
 
 from kahya.engines.base import Approved, Engine, Progress, Task
 from kahya.errors import EngineError
@@ -74,6 +75,7 @@ class Fleet:
     def apply(self, pairs: Pairs, approved: Approved) -> Iterator[Outcome]:
         """Apply system by system; a host on which one failed is left alone by the later ones.
 
+        Engines work at once where their systems don't need each other, each on its own hosts.
         What an earlier system did may bring about changes of a later one: a router that is
         restarted forgets what nobody saved. So these may be there already by then.
         """
@@ -87,17 +89,39 @@ class Fleet:
             }
             return engine.apply(self.town, due, mandates, self.progress)
 
-        for name, group in groupby(self.town.systems, key=lambda s: s.engine):
-            own = {(h, s.name) for s in group for h, system in pairs if system == s.name}
-            for host, system in sorted(p for p in own if p[0] in failed):
-                reason = _("an earlier system failed on this host")
-                yield Outcome(host, system, "refused", reason=reason)
-            for outcome in self._do(name, {p for p in own if p[0] not in failed}, do):
+        for turn in self._turns(pairs):
+            jobs = []
+            for name, own in turn.items():
+                for host, system in sorted(p for p in own if p[0] in failed):
+                    reason = _("an earlier system failed on this host")
+                    yield Outcome(host, system, "refused", reason=reason)
+                jobs.append(self._do(name, {p for p in own if p[0] not in failed}, do))
+            for outcome in at_once(jobs):
                 if outcome.status != "applied":
                     failed.add(outcome.host)
                 if outcome.applied:
                     changed.add(outcome.host)
                 yield outcome
+
+    def _turns(self, pairs: Pairs) -> list[dict[EngineName, set[tuple[str, str]]]]:
+        """Return what each engine is to do, turn by turn: those of one turn work at once."""
+        systems = self.town.systems
+        stages = dict(
+            zip((s.name for s in systems), accumulate(not s.together for s in systems), strict=True)
+        )
+        turns: list[dict[EngineName, set[tuple[str, str]]]] = []
+        stage, busy = 0, set[str]()
+        for name, group in groupby(systems, key=lambda system: system.engine):
+            names = {system.name for system in group}
+            own = {pair for pair in pairs if pair[1] in names}
+            hosts, here = {host for host, _system in own}, {stages[system] for _host, system in own}
+            if turns and name not in turns[-1] and here == {stage} and hosts.isdisjoint(busy):
+                turns[-1][name] = own
+                busy |= hosts
+            elif own:
+                turns.append({name: own})
+                stage, busy = min(here), hosts
+        return turns
 
     def revert(self, pairs: Pairs, run: str) -> Iterator[Outcome]:
         """Bring back the state before ``run`` changed it, the last system first."""
@@ -157,3 +181,25 @@ class Fleet:
             reason = f"{error} {error.hint}".strip()
         for host, system in sorted(due):
             yield Outcome(host, system, "failed", reason=reason)
+
+
+def at_once(jobs: Sequence[Iterator[Outcome]]) -> Iterator[Outcome]:
+    """Pass on what several engines say, as soon as one of them does."""
+    if len(jobs) == 1:
+        yield from jobs[0]
+        return
+    said: SimpleQueue[Outcome | None] = SimpleQueue()
+
+    def follow(job: Iterator[Outcome]) -> None:
+        try:
+            for outcome in job:
+                said.put(outcome)
+        finally:
+            said.put(None)
+
+    with ThreadPoolExecutor(len(jobs) or 1) as pool:
+        working = [pool.submit(follow, job) for job in jobs]
+        for _job in jobs:
+            yield from iter(said.get, None)
+        for job in working:
+            job.result()
