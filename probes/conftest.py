@@ -6,12 +6,14 @@ results go, one JSON object a line, to KAHYA_PROBE_RESULTS.
 
 import json
 import os
+import socket
 from functools import cache
 from pathlib import Path
 
 import pytest
 import testinfra
 
+WAIT_SECONDS = 3
 INVENTORY = json.loads(Path(os.environ["KAHYA_PROBE_JSON"]).read_text(encoding="utf-8"))
 
 
@@ -28,6 +30,20 @@ def town():
 def vars(host):
     """The variables of the host under test."""
     return INVENTORY["hosts"][name_of(host)]
+
+
+@pytest.fixture(scope="session")
+def answers():
+    """Ask whether a port of an address takes a connection from here."""
+
+    def answers(address, port):
+        try:
+            socket.create_connection((address, port), WAIT_SECONDS).close()
+        except OSError:
+            return False
+        return True
+
+    return answers
 
 
 @pytest.fixture(scope="session")

@@ -185,7 +185,7 @@ class Fleet:
 
 def at_once(jobs: Sequence[Iterator[Outcome]]) -> Iterator[Outcome]:
     """Pass on what several engines say, as soon as one of them does."""
-    if len(jobs) == 1:
+    if len(jobs) == 1:  # in this thread, where Ctrl-C reaches it
         yield from jobs[0]
         return
     said: SimpleQueue[Outcome | None] = SimpleQueue()
@@ -197,7 +197,7 @@ def at_once(jobs: Sequence[Iterator[Outcome]]) -> Iterator[Outcome]:
         finally:
             said.put(None)
 
-    with ThreadPoolExecutor(len(jobs) or 1) as pool:
+    with ThreadPoolExecutor(len(jobs)) as pool:
         working = [pool.submit(follow, job) for job in jobs]
         for _job in jobs:
             yield from iter(said.get, None)

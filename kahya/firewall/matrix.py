@@ -202,16 +202,7 @@ class Matrix:
 
     def verdicts(self, source: Spot, to: Spot) -> dict[Knock, Arrival | None]:
         """Return what the policy says of every knock between two places."""
-        tried = self.tried[to.address.version]
-        if source.zone == INTERNET:  # it may find a published program
-            return {k: self.verdict(source, to, k) for k in tried}
-        if self.unreachable(source, to) or self._cut(source.address, to.address):
-            return dict.fromkeys(tried)
-        rules = {k: self.first(source, to, k) for k in tried}
-        return {
-            k: (to.address, k.port) if rule and rule.action == "allow" else None
-            for k, rule in rules.items()
-        }
+        return {k: self.verdict(source, to, k) for k in self.tried[to.address.version]}
 
     @cached_property
     def tried(self) -> Mapping[int, list[Knock]]:

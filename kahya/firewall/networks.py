@@ -169,7 +169,6 @@ def _spans(networks: Networks, version: int) -> tuple[Span, ...]:
     return tuple((int(n.network_address), int(n.broadcast_address)) for n in mine)
 
 
-@_remembered
 def _gaps(networks: Networks, version: int) -> tuple[Span, ...]:
     """Return the first and last addresses of all that is in none of ``networks``."""
     ends = [-1, *(end for span in _spans(networks, version) for end in span), ENDS[version]]

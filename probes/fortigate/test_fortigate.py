@@ -1,7 +1,6 @@
 """A FortiGate is managed over HTTPS, under its own certificate, by whoever has a token."""
 
 import http.client
-import socket
 import ssl
 
 CLEAR = (23, 80)  # telnet, HTTP
@@ -20,14 +19,6 @@ def test_nobody_without_a_token(vars):
     assert api.getresponse().status in REFUSED
 
 
-def test_nothing_in_clear(vars):
+def test_nothing_in_clear(vars, answers):
     """neither telnet nor HTTP answers"""
-    assert [port for port in CLEAR if _answers(vars["ansible_host"], port)] == []
-
-
-def _answers(address: str, port: int) -> bool:
-    try:
-        socket.create_connection((address, port), WAIT_SECONDS).close()
-    except OSError:
-        return False
-    return True
+    assert [port for port in CLEAR if answers(vars["ansible_host"], port)] == []
